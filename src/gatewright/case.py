@@ -1,0 +1,92 @@
+"""What a command works with, and what it looks at: the registry read once, the candidate and the holder found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gatewright.ladder import Holding, Models, holding, home
+from gatewright.ledger import Ledger
+from gatewright.ledger.entry import Actor
+from gatewright.policy.model import Policy, Target
+from gatewright.problem import Undetermined, UsageError
+from gatewright.registry import Registry
+from gatewright.subject import Model, Subject, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One model's policy with everything a command needs to carry it out.
+
+    now gives the time in UTC; nonce gives a text that was never given before.
+    """
+
+    policy: Policy
+    registry: Registry
+    ledger: Ledger
+    actor: Actor
+    now: Callable[[], datetime]
+    nonce: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One question: may `candidate` take `target`, as the registry shows both now?"""
+
+    target: Target
+    candidate: Version
+    holding: Holding
+    models: Models
+
+    @property
+    def champion(self) -> Version | None:
+        return self.holding.version
+
+
+def read(gate: Gate, *targets: Target) -> Models:
+    """The policy's model and every model in which one of the targets lives; absent ones are left out."""
+    names = dict.fromkeys([gate.policy.model, *(home(t, gate.policy.model) for t in targets)])
+    found = {name: gate.registry.model(name) for name in names}
+    return {name: model for name, model in found.items() if model is not None}
+
+
+def look(gate: Gate, subject: Subject, target: Target) -> Case:
+    """Finds the candidate and the target's holder.
+
+    Raises UsageError where the registry has no such version, Undetermined where no single holder can be named.
+    """
+    below = gate.policy.target(target.after) if target.after else None
+    models = read(gate, target, *([below] if below else []))
+    candidate = _candidate(gate, subject, models.get(subject.model))
+    held = holding(target, gate.policy.model, models)
+    if held.conflict:
+        raise Undetermined(
+            f"who holds {target.name} of {gate.policy.model} cannot be told",
+            held.conflict,
+            "Make the registry name one holder (archive the other version, or move the alias), then run again.",
+        )
+    return Case(target, candidate, held, models)
+
+
+def _candidate(gate: Gate, subject: Subject, model: Model | None) -> Version:
+    if model is None:
+        raise UsageError(
+            f'{gate.registry.address} has no registered model "{subject.model}"',
+            "check the name, and --tracking-uri or MLFLOW_TRACKING_URI",
+        )
+    candidate = model.find(subject)
+    if candidate is None:
+        raise UsageError(f"there is no version {subject}", _offer(model))
+    if candidate.status not in ("READY", ""):
+        raise Undetermined(
+            f"{candidate} cannot be judged", f"its registration is {candidate.status}", "Wait until it is READY."
+        )
+    return candidate
+
+
+def _offer(model: Model) -> str:
+    if not model.versions:
+        return f"{model.name} has no versions"
+    aliases = "".join(f", @{a}" for a in sorted(model.aliases)[:5])
+    return f"the newest is {model.name}/{model.versions[-1].number}{aliases}"

@@ -1,0 +1,50 @@
+"""What a server or a store would not do, and how to say so without giving a secret away."""
+
+from __future__ import annotations
+
+import os
+import re
+
+_SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+_LOGIN_IN_URL = re.compile(r"(?<=://)[^/\s@'\"]+@")
+_QUERY_IN_URL = re.compile(r"(?<=\S)\?[^\s'\")>]*=[^\s'\")>]*")
+_AUTHORIZATION = re.compile(r"(?i)\b(basic|bearer)\s+[a-z0-9+/=._~-]{8,}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+_CAUSED = re.compile(r"Caused by \w+\((?P<why>.*?)\)*$", re.DOTALL)
+_LAYER = re.compile(r"^['\"]|['\"]$|<[^>]*>: |\bHTTPS?Connection(Pool)?\([^)]*\): ")
+_PAGE = re.compile(r"(?is)<(!doctype|html|head|body)\b.*")
+
+
+class Refused(Exception):
+    """A call that did not succeed.
+
+    kind: one of the connection's words for it. fix: replaces the usual remedy.
+    """
+
+    def __init__(self, kind: str, text: str, fix: str = "") -> None:
+        self.kind, self.text, self.fix = kind, text, fix
+        super().__init__(text)
+
+
+def innermost(text: str) -> str:
+    """The reason alone, out of the addresses and layers that HTTP libraries wrap it in."""
+    text = text.partition("[SQL:")[0]
+    caused = _CAUSED.search(text)
+    return _LAYER.sub("", caused["why"]) if caused else text
+
+
+def clean(text: str, longest: int = 300) -> str:
+    """One line of text that is safe to show: no secrets, no control characters, no pages, not long."""
+    for name in _SECRET_VARIABLES:
+        secret = os.environ.get(name, "")
+        if len(secret) >= 4:
+            text = text.replace(secret, "***")
+    text = _PAGE.sub("a web page", text[:20000])
+    text = _AUTHORIZATION.sub(r"\1 ***", _QUERY_IN_URL.sub("", _LOGIN_IN_URL.sub("", text)))
+    text = " ".join(_CONTROL.sub(" ", text).split())
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def address_of(uri: str) -> str:
+    """A URI without login, query and fragment."""
+    return clean(re.sub(r"[?#].*", "", uri, flags=re.DOTALL))

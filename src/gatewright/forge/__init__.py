@@ -1,0 +1,185 @@
+"""The seam to where people talk and look: their comments, who they are, and what is shown to them.
+
+Every method raises Undetermined for what could not be read or written, and never tells a part for the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+#: what a role may do, from the least to the most
+ROLES = ("none", "read", "triage", "write", "maintain", "admin")
+
+Reaction = Literal["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account. kind: User, Bot, Organization or Mannequin; a bot's login ends in `[bot]`."""
+
+    login: str
+    id: int
+    kind: str = "User"
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment as it stands now. Times are UTC, as in 2026-11-23T10:00:00Z.
+
+    author: None if the account is gone. edited: when its text was last changed, by whom; "" if never.
+    """
+
+    id: int
+    author: Person | None
+    body: str
+    created: str
+    edited: str = ""
+    editor: Person | None = None
+    minimized: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """An issue, or a pull request if it has a head.
+
+    state: open, closed or merged. head: the commit under judgement. fork: it lies in somebody else's repository.
+    contributors: everyone with an account who wrote or committed one of its commits. comments: all, oldest first.
+    """
+
+    number: int
+    title: str
+    author: Person | None
+    state: str
+    url: str
+    comments: tuple[Comment, ...] = ()
+    head: str = ""
+    base: str = ""
+    fork: bool = False
+    contributors: tuple[Person, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Whether somebody is an active member of a team; "unreadable" says why, and is never a no."""
+
+    answer: Literal["yes", "no", "unreadable"]
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Text files of a folder at one commit, by their paths. ref: what was asked for, in full."""
+
+    ref: str
+    commit: str
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What was published, and where it can be seen."""
+
+    id: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A remark at a line of a file. line counts from 1."""
+
+    path: str
+    line: int
+    message: str
+    level: Literal["notice", "warning", "failure"] = "failure"
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What stands beside a commit.
+
+    outcome: "pending" stays in progress, and "undetermined" asks for action: neither lets a required check pass.
+    external_id: the digest of the evidence. Markdown: summary and text, each at most 65,535 characters.
+    """
+
+    name: str
+    head: str
+    external_id: str
+    outcome: Literal["success", "failure", "pending", "undetermined"]
+    title: str
+    summary: str
+    text: str = ""
+    url: str = ""
+    annotations: tuple[Annotation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A promotion or rollback in the forge's own history.
+
+    key: names it for good, so that telling twice is telling once. ref: a commit, branch or tag.
+    """
+
+    key: str
+    ref: str
+    environment: str
+    state: Literal["queued", "pending", "in_progress", "success", "failure", "error", "inactive"]
+    description: str = ""
+    url: str = ""
+    payload: Mapping[str, str] = field(default_factory=dict)
+    task: str = "promote-model"
+
+
+class Forge(Protocol):
+    """What every forge offers. Reads return None for "not found" alone."""
+
+    #: for people, without credentials
+    address: str
+
+    def thread(self, number: int) -> Thread | None:
+        """An issue or pull request with all its comments."""
+
+    def changed_files(self, number: int) -> tuple[str, ...] | None:
+        """The paths that a pull request changes."""
+
+    def files(self, path: str, ref: str = "") -> Files | None:
+        """The YAML files directly in a folder, or one file, at a ref; "" is the default branch.
+
+        A branch wins over a tag of the same name. None if ref or path do not exist; PolicyError for what is no text.
+        """
+
+    def person(self, login: str) -> Person | None:
+        """The account that has this login now."""
+
+    def role(self, login: str) -> str:
+        """What somebody may do in the repository: one of ROLES."""
+
+    def member(self, team: str, login: str) -> Membership:
+        """Whether somebody is in a team `org/slug`, or in one of its child teams."""
+
+    def comment(self, number: int, key: str, body: str) -> Posted:
+        """Shows the one comment that `key` names: posts it, or changes it, and removes its doubles."""
+
+    def uncomment(self, number: int, key: str) -> None:
+        """Removes the comment that `key` names."""
+
+    def react(self, comment: int, reaction: Reaction) -> None:
+        """Adds a reaction to a comment, once."""
+
+    def check(self, check: Check) -> Posted:
+        """Shows a check run; the same name, commit, external id and annotations again change it."""
+
+    def find_issue(self, key: str) -> Posted | None:
+        """The open issue that `key` names; id is its number."""
+
+    def open_issue(self, key: str, title: str, body: str, labels: tuple[str, ...] = ()) -> Posted:
+        """Opens the issue that `key` names, or brings the open one up to date."""
+
+    def close_issue(self, number: int, *, done: bool = True) -> None:
+        """Closes an issue as completed, or as not planned."""
+
+    def deploy(self, deployment: Deployment) -> Posted:
+        """Writes a deployment, and its state unless that is its latest already."""

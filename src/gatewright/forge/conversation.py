@@ -1,0 +1,173 @@
+"""Reading a thread: an issue or pull request, its comments and the people behind its commits, all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from gatewright.forge import Comment, Person, Thread
+from gatewright.forge.graphql import NoGraphQL
+from gatewright.forge.site import Site, from_graphql, from_rest
+from gatewright.problem import Undetermined
+
+_ACTOR = "__typename login ...on User{databaseId} ...on Bot{databaseId} ...on Mannequin{databaseId}"
+
+_COMMENTS = f"""comments(first: 100, after: $comments) @include(if: $moreComments) {{
+  pageInfo {{ hasNextPage endCursor }}
+  nodes {{ fullDatabaseId body createdAt lastEditedAt isMinimized url author {{ {_ACTOR} }} editor {{ {_ACTOR} }} }}
+}}"""
+
+_USER = "login databaseId"
+
+# `authors` has the co-authors too. 100 commits × 20 of them stay far below GitHub's limit of 500,000 nodes.
+_COMMITS = f"""commits(first: 100, after: $commits) @include(if: $moreCommits) {{
+  pageInfo {{ hasNextPage endCursor }}
+  nodes {{ commit {{ committer {{ user {{ {_USER} }} }} authors(first: 20) {{ nodes {{ user {{ {_USER} }} }} }} }} }}
+}}"""
+
+QUERY = f"""query(
+  $owner: String!, $name: String!, $number: Int!,
+  $comments: String, $commits: String, $moreComments: Boolean!, $moreCommits: Boolean!
+) {{
+  repository(owner: $owner, name: $name) {{
+    issueOrPullRequest(number: $number) {{
+      __typename
+      ...on Issue {{ title url issueState: state author {{ {_ACTOR} }} {_COMMENTS} }}
+      ...on PullRequest {{
+        title url pullState: state author {{ {_ACTOR} }} headRefOid baseRefName isCrossRepository {_COMMENTS} {_COMMITS}
+      }}
+    }}
+  }}
+}}"""
+
+#: GitHub's REST interface tells no more commits of a pull request than this
+_MOST_COMMITS = 250
+
+_COAUTHOR = re.compile(r"(?im)^co-authored-by:.*<(?P<id>\d+)\+(?P<login>[\w-]+)@users\.noreply\.[\w.-]+>[ \t]*$")
+
+
+def read(site: Site, number: int) -> Thread | None:
+    """A thread with all its comments; None if there is no such thread."""
+    try:
+        return _by_graphql(site, number)
+    except NoGraphQL:
+        return _by_rest(site, number)
+
+
+def _by_graphql(site: Site, number: int) -> Thread | None:
+    what = f"read the comments of #{number}"
+    cursors: dict[str, str | None] = {"comments": None, "commits": None}
+    found: dict[str, list[Any]] = {"comments": [], "commits": []}
+    more = {"comments", "commits"}
+    thread: dict[str, Any] = {}
+    while more:
+        wanted = {f"more{name.title()}": name in more for name in cursors}
+        data = site.graphql.ask(what, QUERY, **site.about, number=number, **cursors, **wanted)
+        found_thread = (data["repository"] or site.unseen(what))["issueOrPullRequest"]
+        if found_thread is None:
+            return None
+        thread = found_thread
+        for name in sorted(more):
+            page = thread.get(name) or {"nodes": [], "pageInfo": {"hasNextPage": False}}
+            found[name] += _whole(what, page["nodes"])
+            if not page["pageInfo"]["hasNextPage"]:
+                more.remove(name)
+            elif page["pageInfo"]["endCursor"] in (None, cursors[name]):
+                raise Undetermined(f"could not {what}", "GitHub gives the same page again", "Try again in a moment.")
+            else:
+                cursors[name] = page["pageInfo"]["endCursor"]
+    return _thread(number, thread, found["comments"], found["commits"])
+
+
+def _whole(what: str, nodes: list[Any] | None) -> list[Any]:
+    if nodes is None or None in nodes:
+        raise Undetermined(f"could not {what}", "GitHub leaves some of them out", "Check what the token may read.")
+    return nodes
+
+
+def _thread(number: int, told: dict[str, Any], comments: list[Any], commits: list[Any]) -> Thread:
+    authors = (a for c in commits for a in [*c["commit"]["authors"]["nodes"], c["commit"]["committer"]] if a)
+    return Thread(
+        number,
+        told["title"],
+        from_graphql(told["author"]),
+        (told.get("pullState") or told["issueState"]).lower(),
+        told["url"],
+        tuple(sorted(map(_comment, comments), key=lambda c: c.id)),
+        told.get("headRefOid", ""),
+        told.get("baseRefName", ""),
+        told.get("isCrossRepository", False),
+        _distinct(from_graphql(a["user"]) for a in authors),
+    )
+
+
+def _comment(told: dict[str, Any]) -> Comment:
+    return Comment(
+        int(told["fullDatabaseId"]),
+        from_graphql(told["author"]),
+        told["body"],
+        told["createdAt"],
+        told["lastEditedAt"] or "",
+        from_graphql(told["editor"]),
+        told["isMinimized"],
+        told["url"],
+    )
+
+
+def _distinct(people: Iterable[Person | None]) -> tuple[Person, ...]:
+    return tuple({p.id: p for p in people if p}.values())
+
+
+def _by_rest(site: Site, number: int) -> Thread | None:
+    what = f"read the comments of #{number}"
+    issue = site.rest.get(what, *site.path, "issues", str(number))
+    if issue is None:
+        return None
+    comments = site.rest.pages(what, *site.path, "issues", str(number), "comments")
+    if comments is None:
+        return None
+    thread = Thread(
+        number,
+        issue["title"],
+        from_rest(issue["user"]),
+        issue["state"],
+        issue["html_url"],
+        tuple(sorted(map(_comment_of_rest, comments), key=lambda c: c.id)),
+    )
+    return _with_commits(site, thread) if issue.get("pull_request") else thread
+
+
+def _comment_of_rest(told: dict[str, Any]) -> Comment:
+    """REST does not tell of edits, only of changes: a comment that was touched counts as edited."""
+    edited = told["updated_at"] if told["updated_at"] > told["created_at"] else ""
+    author = from_rest(told["user"])
+    return Comment(int(told["id"]), author, told["body"] or "", told["created_at"], edited, url=told["html_url"])
+
+
+def _with_commits(site: Site, thread: Thread) -> Thread:
+    what, number = f"read the commits of #{thread.number}", str(thread.number)
+    pull = site.rest.get(what, *site.path, "pulls", number)
+    commits = site.rest.pages(what, *site.path, "pulls", number, "commits")
+    if pull is None or commits is None:
+        site.unseen(what)
+    if len(commits) >= _MOST_COMMITS:
+        why = f"this server tells of {_MOST_COMMITS} commits at most, so who wrote the others is not known"
+        raise Undetermined(f"could not {what}", why, "Squash the pull request's commits.")
+    named = [from_rest(c[who]) for c in commits for who in ("author", "committer") if c.get(who)]
+    found = (m for c in commits for m in _COAUTHOR.finditer(c["commit"]["message"]))
+    coauthors = [Person(m["login"], int(m["id"])) for m in found]
+    # A fork that was deleted since is no repository any more.
+    home = (pull["head"]["repo"] or {}).get("full_name", "")
+    return Thread(
+        thread.number,
+        thread.title,
+        thread.author,
+        "merged" if pull["merged"] else thread.state,
+        thread.url,
+        thread.comments,
+        pull["head"]["sha"],
+        pull["base"]["ref"],
+        home.casefold() != str(pull["base"]["repo"]["full_name"]).casefold(),
+        _distinct([*named, *coauthors]),
+    )

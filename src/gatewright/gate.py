@@ -1,0 +1,142 @@
+"""The story: what each command does, in the order in which it happens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from gatewright import ladder
+from gatewright.approvals import count
+from gatewright.case import Case, Gate, look, read
+from gatewright.decision import Decision, Situation, decide, stopped
+from gatewright.evidence import Evidence
+from gatewright.ledger import Ledger
+from gatewright.ledger.entry import Entry, Row, last_move, open_intent, open_requests
+from gatewright.measure import measure
+from gatewright.move import move, settle
+from gatewright.policy.model import Target
+from gatewright.problem import UsageError
+from gatewright.record import append, draft, stamp
+from gatewright.report.model import Audit, History, Report, Request, Rung, Status
+from gatewright.report.stored import attachments
+from gatewright.subject import Subject
+from gatewright.verdict import judge
+
+
+def evaluate(gate: Gate, subject: Subject, to: str) -> Report:
+    """Gathers evidence and says what the policy makes of it; writes nothing."""
+    case = look(gate, subject, _target(gate, to))
+    report = _judged(gate, case)
+    return replace(report, decision=Decision("evaluated", report.decision.reason))
+
+
+def promote(gate: Gate, subject: Subject, to: str) -> Report:
+    """Evaluates, then moves the version, records a request, or records a refusal."""
+    target = _target(gate, to)
+    notes = settle(gate)
+    case = look(gate, subject, target)
+    stop = stopped(_situation(gate, case))
+    if stop is not None:
+        report = Report(stop, gate.policy, target, case.candidate, case.holding, notes=notes)
+        return _record(gate, case, report)
+    report = replace(_judged(gate, case), notes=notes)
+    if report.decision.kind != "promoted" or report.evidence is None:
+        return _record(gate, case, report)
+    moved = move(gate, case, report.evidence, report.decision, attachments(report), lambda c: _measure(gate, c))
+    return replace(report, decision=moved.decision, steps=moved.steps, entry=moved.entry)
+
+
+def status(gate: Gate) -> Status:
+    """Who holds each target, what waits for approval, and whether a move is under way."""
+    policy, rows = gate.policy, gate.ledger.rows(gate.policy.model)
+    models = read(gate, *policy.targets)
+    rungs = (Rung(t, ladder.holding(t, policy.model, models), last_move(rows, t.name)) for t in policy.targets)
+    lock = open_intent(rows)
+    waiting = (_request(gate, row) for row in open_requests(rows))
+    return Status(
+        policy.model,
+        tuple(rungs),
+        tuple(r for r in waiting if r is not None),
+        gate.ledger.entry(policy.model, lock) if lock else None,
+    )
+
+
+def history(gate: Gate) -> History:
+    """Every event of the model, oldest first."""
+    model = gate.policy.model
+    rows = gate.ledger.rows(model)
+    return History(model, tuple(zip(rows, gate.ledger.entries(model, rows), strict=True)))
+
+
+def verify(ledger: Ledger, model: str) -> Audit:
+    """Proves a model's ledger unbroken, or names what is wrong with it."""
+    found = ledger.verify(model)
+    rows = () if any(not b.note for b in found) else ledger.rows(model)
+    notes = tuple(str(b) for b in found if b.note)
+    return Audit(model, len(rows), tuple(b for b in found if not b.note), notes, rows[-1].digest if rows else "")
+
+
+def _target(gate: Gate, name: str) -> Target:
+    target = gate.policy.target(name)
+    if target is None:
+        known = ", ".join(t.name for t in gate.policy.targets)
+        raise UsageError(f'{gate.policy.file} has no target "{name}"', f"it has {known}")
+    return target
+
+
+def _judged(gate: Gate, case: Case) -> Report:
+    evidence = _measure(gate, case)
+    verdict = judge(case.target.checks, evidence)
+    standing = count(case.target.approvals)
+    decision = decide(verdict, standing)
+    return Report(decision, gate.policy, case.target, case.candidate, case.holding, evidence, verdict, standing)
+
+
+def _measure(gate: Gate, case: Case) -> Evidence:
+    return measure(gate.policy, case.target, case.candidate, case.champion, gate.registry, gate.now())
+
+
+def _situation(gate: Gate, case: Case) -> Situation:
+    below = gate.policy.target(case.target.after) if case.target.after else None
+    missing = below is not None and not ladder.holds(below, case.candidate, case.models)
+    return Situation(ladder.holds(case.target, case.candidate, case.models), case.target.after if missing else "")
+
+
+def _record(gate: Gate, case: Case, report: Report) -> Report:
+    """Writes a refusal or a request to the ledger; a request that already stands is not written twice."""
+    if report.decision.kind not in ("refused", "pending"):
+        return report
+    digest = report.evidence.digest if report.evidence else ""
+    before = ladder.snapshot(case.target, case.candidate, case.models)
+    fields = {"reason": str(report.decision.reason), "text": report.decision.detail, "evidence_digest": digest}
+    if report.decision.kind == "refused":
+        entry = draft(gate, "refused", case, before=before, **fields)
+        return replace(report, entry=append(gate, lambda _: entry, attachments(report)))
+    details = {"expires": stamp(gate.now() + timedelta(seconds=float(case.target.expires)))}
+    request = draft(gate, "requested", case, before=before, details=details, **fields)
+    standing = _same_request(gate, gate.ledger.rows(gate.policy.model), request)
+    if standing is not None:
+        return replace(report, entry=standing, notes=(*report.notes, "The request was made before and still stands."))
+    return replace(report, entry=append(gate, lambda _: request, attachments(report)))
+
+
+def _same_request(gate: Gate, rows: tuple[Row, ...], request: Entry) -> Row | None:
+    for row in open_requests(rows):
+        if (row.version, row.target) == (request.version, request.target):
+            entry = gate.ledger.entry(request.model, row)
+            asked = entry is not None and (entry.evidence_digest, entry.policy_digest)
+            if entry and asked == (request.evidence_digest, request.policy_digest) and request.at < _expiry(entry):
+                return row
+    return None
+
+
+def _expiry(entry: Entry) -> str:
+    return str(entry.details.get("expires", ""))
+
+
+def _request(gate: Gate, row: Row) -> Request | None:
+    entry = gate.ledger.entry(gate.policy.model, row)
+    target = gate.policy.target(row.target)
+    if entry is None or target is None or stamp(gate.now()) >= _expiry(entry):
+        return None
+    return Request(entry, row, count(target.approvals), _expiry(entry))

@@ -1,0 +1,48 @@
+"""The seam to the ledger: an append-only chain of entries, one a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from gatewright.ledger.entry import Break, Entry, Row
+
+
+class Ledger(Protocol):
+    """What every ledger adapter offers. Whatever cannot be read or written raises Undetermined."""
+
+    #: the server, for people, without credentials
+    address: str
+
+    def models(self) -> tuple[str, ...]:
+        """Every model that has a ledger here, by name."""
+
+    def rows(self, model: str) -> tuple[Row, ...]:
+        """The chain's index, ascending: number, digest and headline of each entry; empty where there is none.
+
+        The opening entry is row 0. An index with a gap or an unreadable line raises Undetermined.
+        """
+
+    def entry(self, model: str, row: Row) -> Entry | None:
+        """The body that a row stands for; None where it is gone. Not verified: see `verify`."""
+
+    def entries(self, model: str, rows: Sequence[Row]) -> tuple[Entry | None, ...]:
+        """The bodies of many rows, in their order, read side by side."""
+
+    def attachment(self, model: str, row: Row, name: str) -> bytes | None:
+        """What was stored under `name` with an entry; None where there is no such thing."""
+
+    def append(self, entry: Entry, attachments: Mapping[str, bytes]) -> Row | None:
+        """Adds `entry` as number `entry.n`; None, and nothing added, if that number is already taken.
+
+        True compare-and-set: of any number of writers at once exactly one gets its row. Attachments (name → content)
+        are stored before the entry counts, and their digests become part of it. Creates the ledger, with its
+        opening entry 0, where there is none: the first event is entry 1, with `previous` left empty. An empty nonce
+        is filled.
+        """
+
+    def verify(self, model: str) -> tuple[Break, ...]:
+        """Everything that is wrong with a model's ledger, entry by entry; () if it is whole or not there."""
+
+    def repair(self, model: str) -> tuple[str, ...]:
+        """Puts right what an interrupted writer left behind; returns what was done, in sentences."""

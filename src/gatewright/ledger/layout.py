@@ -1,0 +1,58 @@
+"""Where the parts of an entry are stored, and how an entry is joined to a chain: what all adapters share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from gatewright.ledger import entry as chain
+from gatewright.ledger.entry import Entry, Row
+from gatewright.problem import Undetermined
+
+#: the file that holds an entry's body
+BODY = "entry.json"
+
+
+def folder(row: Row) -> str:
+    """Where an entry and its attachments are stored: named by content, so the loser of a race harms nobody."""
+    return f"{chain.key(row.n)}-{row.digest[:16]}"
+
+
+def at(lines: Mapping[str, str], n: int) -> str:
+    """The folder of entry `n`, by the index as stored."""
+    return f"{chain.key(n)}-{lines[chain.key(n)][:16]}"
+
+
+def checked(name: str) -> str:
+    """The name of an attachment, if it is one."""
+    if not name or name == BODY or name.startswith(".") or not all(c.isalnum() or c in "._-" for c in name):
+        raise ValueError(f'"{name}" cannot be the name of an attachment')
+    return name
+
+
+def opening(first: Entry, nonce: str, details: Mapping[str, object]) -> Entry:
+    """Entry 0, written by whoever writes the first event."""
+    return Entry(0, "", "opened", first.at, first.actor, first.model, nonce=nonce, details=details)
+
+
+def joined(entry: Entry, rows: Sequence[Row], attachments: Mapping[str, bytes], new_id: Callable[[], str]) -> Entry:
+    """The entry as it will stand behind `rows`; Undetermined if it does not fit there."""
+    last = rows[-1]
+    if entry.n == 1 and not entry.previous:
+        entry = replace(entry, previous=last.digest)
+    if entry.n != last.n + 1 or entry.previous != last.digest:
+        raise Undetermined(
+            f"could not append entry {entry.n} to the ledger of {entry.model}",
+            f"it was not made for the chain that now ends with entry {last.n}",
+            "Run the command again.",
+        )
+    return chain.seal(entry if entry.nonce else replace(entry, nonce=new_id()), attachments)
+
+
+def broken(model: str, why: str) -> Undetermined:
+    """The chain cannot be relied upon."""
+    return Undetermined(
+        f"could not read the ledger of {model}",
+        why,
+        f"Run `gatewright audit verify {model}` and find out who changed it.",
+    )

@@ -1,0 +1,80 @@
+"""A ledger in memory, for tests and rehearsals."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+
+from gatewright.ledger import entry as chain
+from gatewright.ledger.entry import Break, Entry, Row
+from gatewright.ledger.layout import BODY, at, broken, checked, folder, joined, opening
+
+
+class MemoryLedger:
+    """Chains as dictionaries: `lines[model]` is the index, `files[model]` what is stored (path → content)."""
+
+    def __init__(self, address: str = "memory", new_id: Callable[[], str] = lambda: uuid.uuid4().hex) -> None:
+        self.address, self._new_id = address, new_id
+        self.lines: dict[str, dict[str, str]] = {}
+        self.files: dict[str, dict[str, bytes]] = {}
+        self._lock = threading.Lock()
+
+    def models(self) -> tuple[str, ...]:
+        """Every model that has a ledger."""
+        return tuple(sorted(self.lines))
+
+    def rows(self, model: str) -> tuple[Row, ...]:
+        """The chain's index."""
+        try:
+            return chain.parse_index(self.lines.get(model, {}))
+        except ValueError as e:
+            raise broken(model, str(e)) from e
+
+    def entry(self, model: str, row: Row) -> Entry | None:
+        """One body."""
+        content = self.files.get(model, {}).get(f"{folder(row)}/{BODY}")
+        try:
+            return None if content is None else chain.parse_body(content)
+        except ValueError as e:
+            raise broken(model, f"entry {row.n}: {e}") from e
+
+    def entries(self, model: str, rows: Sequence[Row]) -> tuple[Entry | None, ...]:
+        """Many bodies."""
+        return tuple(self.entry(model, row) for row in rows)
+
+    def attachment(self, model: str, row: Row, name: str) -> bytes | None:
+        """What was stored with an entry."""
+        return self.files.get(model, {}).get(f"{folder(row)}/{checked(name)}")
+
+    def append(self, entry: Entry, attachments: Mapping[str, bytes]) -> Row | None:
+        """Adds an entry, or leaves everything as it is."""
+        for name in attachments:
+            checked(name)
+        with self._lock:
+            if entry.model not in self.lines:
+                self._add(opening(entry, self._new_id(), {}), {})
+            rows = self.rows(entry.model)
+            if entry.n < len(rows):
+                return None
+            sealed = joined(entry, rows, attachments, self._new_id)
+            return self._add(sealed, attachments)
+
+    def _add(self, entry: Entry, attachments: Mapping[str, bytes]) -> Row:
+        row = chain.row(entry)
+        files = self.files.setdefault(entry.model, {})
+        files.update({f"{folder(row)}/{name}": content for name, content in attachments.items()})
+        files[f"{folder(row)}/{BODY}"] = chain.body(entry)
+        self.lines.setdefault(entry.model, {})[chain.key(entry.n)] = chain.line(row)
+        return row
+
+    def verify(self, model: str) -> tuple[Break, ...]:
+        """Everything that is wrong with a chain."""
+        lines, files = self.lines.get(model, {}), self.files.get(model, {})
+        bodies = {row.n: files.get(f"{folder(row)}/{BODY}") for row in chain.readable_rows(lines)}
+        found = chain.verify(model, lines, bodies)
+        return found + chain.verify_attachments(bodies, lambda n, name: files.get(f"{at(lines, n)}/{name}"))
+
+    def repair(self, model: str) -> tuple[str, ...]:
+        """Nothing is ever left half done here."""
+        return ()

@@ -1,0 +1,451 @@
+"""The ledger in MLflow: one experiment a model, in it one run; its params are the index, its artifacts the rest.
+
+A param can be set once, on every backend: that is the compare-and-set. A new ledger is prepared under a name of its
+own and then given the model's: names are unique, so of several first writers exactly one succeeds, and one that dies
+on the way leaves a draft that nobody reads. No step trusts the answer to a write; it is read back.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gatewright.connection import Connection
+from gatewright.ledger import entry as chain
+from gatewright.ledger.entry import Break, Entry, Row
+from gatewright.ledger.layout import BODY, at, broken, checked, folder, joined, opening
+from gatewright.problem import Undetermined
+
+PREFIX = "gatewright/"
+
+#: tags of the experiment: whose ledger it is, and the run that holds the chain
+MODEL_TAG, RUN_TAG = "gatewright.model", "gatewright.run"
+#: tag of the run: the newest entry that its writer knows of
+TIP_TAG = "gatewright.last"
+
+#: MLflow's database allows a name of 256 characters
+_LONGEST_NAME = 200
+
+#: requests that may be under way at once when many bodies are read
+_SIDE_BY_SIDE = 8
+
+_ABOUT = (
+    "Gatewright's ledger of **{model}**: every request, refusal and promotion, in order, never rewritten. "
+    "Each parameter of the run is one entry; its body and evidence are among the artifacts. "
+    "Check it with `gatewright audit verify`."
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A ledger as it was found: where it lies, and its index as stored."""
+
+    model: str
+    experiment: str
+    run: str
+    artifacts: str
+    lines: Mapping[str, str]
+    tip: str = ""
+
+
+class MlflowLedger:
+    """Reads and appends to ledgers on a tracking server or database."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+    ) -> None:
+        self._connection, self._new_id, self._now_ms = connection, new_id, now_ms
+        self._seen: dict[str, Chain] = {}
+        self.address = connection.address
+
+    def models(self) -> tuple[str, ...]:
+        """Every model that has a ledger here, by name."""
+        found = self._pages(
+            "list the ledgers",
+            "experiments/search",
+            "experiments",
+            filter=f"name LIKE '{PREFIX}%'",
+            max_results=1000,
+            view_type="ACTIVE_ONLY",
+        )
+        tagged = ((e["name"], _pairs(e.get("tags")).get(MODEL_TAG, "")) for e in found)
+        return tuple(sorted(model for name, model in tagged if model and name == experiment_name(model)))
+
+    def rows(self, model: str) -> tuple[Row, ...]:
+        """The chain's index, in two requests."""
+        found = self._find(model)
+        return () if found is None else _index(found)
+
+    def entry(self, model: str, row: Row) -> Entry | None:
+        """One body, in one request where the ledger has been read before."""
+        content = self._file(model, row, BODY)
+        try:
+            return None if content is None else chain.parse_body(content)
+        except ValueError as e:
+            raise broken(model, f"entry {row.n}: {e}") from e
+
+    def entries(self, model: str, rows: Sequence[Row]) -> tuple[Entry | None, ...]:
+        """Many bodies, read side by side."""
+        self._known(model)
+        return tuple(_side_by_side(lambda row: self.entry(model, row), rows))
+
+    def attachment(self, model: str, row: Row, name: str) -> bytes | None:
+        """What was stored with an entry."""
+        return self._file(model, row, checked(name))
+
+    def append(self, entry: Entry, attachments: Mapping[str, bytes]) -> Row | None:
+        """Adds an entry: its parts first, then the param that makes it count; then it is read back."""
+        self._must_tell_writers_apart()
+        for name in attachments:
+            checked(name)
+        found = self._seen.get(entry.model)
+        if found is None or entry.n > len(found.lines):
+            found = self._find(entry.model) or self._create(entry)
+        rows = _index(found)
+        if entry.n <= rows[-1].n:
+            return None
+        sealed = joined(entry, rows, attachments, self._new_id)
+        return self._add(found, sealed, attachments)
+
+    def _add(self, found: Chain, entry: Entry, attachments: Mapping[str, bytes]) -> Row | None:
+        what = f"append entry {entry.n} to the ledger of {entry.model}"
+        row = chain.row(entry)
+        self._store(what, found.artifacts, row, entry, attachments)
+        key, line = chain.key(entry.n), chain.line(row)
+        refusal = self._try(what, "runs/log-parameter", run_id=found.run, key=key, value=line)
+        now = self._find(entry.model)
+        stands = now.lines.get(key) if now and now.run == found.run else None
+        if stands is None:
+            raise refusal or _unsure(what, self.address)
+        if stands != line:
+            return None
+        self._try(what, "runs/set-tag", run_id=found.run, key=TIP_TAG, value=f"{entry.n} {row.digest}")
+        return row
+
+    def _store(self, what: str, artifacts: str, row: Row, entry: Entry, attachments: Mapping[str, bytes]) -> None:
+        for name, content in attachments.items():
+            self._connection.write(what, artifacts, f"{folder(row)}/{name}", content)
+        self._connection.write(what, artifacts, f"{folder(row)}/{BODY}", chain.body(entry))
+
+    def _create(self, first: Entry) -> Chain:
+        """Prepares a ledger under another name and gives it the model's; the first to do so has made it."""
+        model, nonce = first.model, self._new_id()
+        what = f"open the ledger of {model}"
+        draft = self._new_experiment(what, model, f"{experiment_name(model)} (draft {nonce[:12]})")
+        run = self._ask(
+            what,
+            "runs/create",
+            experiment_id=draft,
+            start_time=self._now_ms(),
+            run_name="ledger",
+            tags=[{"key": MODEL_TAG, "value": model}],
+        )["run"]["info"]
+        self._ask(what, "experiments/set-experiment-tag", experiment_id=draft, key=RUN_TAG, value=run["run_id"])
+        entry = chain.seal(opening(first, nonce, {"experiment": draft, "run": run["run_id"]}), {})
+        row = chain.row(entry)
+        self._store(what, run["artifact_uri"], row, entry, {})
+        self._ask(what, "runs/log-parameter", run_id=run["run_id"], key=chain.key(0), value=chain.line(row))
+        refusal = self._try(what, "experiments/update", experiment_id=draft, new_name=experiment_name(model))
+        found = self._find(model)
+        if found is None:
+            raise refusal or _unsure(what, self.address)
+        if found.experiment != draft:
+            self._try(what, "experiments/delete", experiment_id=draft)
+        return found
+
+    def _new_experiment(self, what: str, model: str, name: str) -> str:
+        tags = {MODEL_TAG: model, "mlflow.note.content": _ABOUT.format(model=model)}
+        given = [{"key": k, "value": v} for k, v in tags.items()]
+        try:
+            return str(self._ask(what, "experiments/create", name=name, tags=given)["experiment_id"])
+        except Undetermined:
+            # A repeated request whose first answer was lost is told that the name is taken, by itself.
+            found = self._connection.call(what, "experiments/get-by-name", experiment_name=name)
+            if found is None:
+                raise
+            return str(found["experiment"]["experiment_id"])
+
+    def _find(self, model: str) -> Chain | None:
+        """The ledger of a model as it stands now; None where there is none."""
+        what = f"read the ledger of {model}"
+        name = experiment_name(model)
+        answer = self._connection.call(what, "experiments/get-by-name", experiment_name=name)
+        if answer is None:
+            self._seen.pop(model, None)
+            return None
+        experiment = _part(what, answer, "experiment", self.address)
+        run_id = self._run_of(what, model, name, experiment)
+        answer = self._connection.call(what, "runs/get", run_id=run_id)
+        if answer is None:
+            raise _lost(what, f"run {run_id}, which holds it, does not exist at {self.address}", model)
+        found = _chain(what, model, experiment, _part(what, answer, "run", self.address), self.address)
+        self._seen[model] = found
+        return found
+
+    def _run_of(self, what: str, model: str, name: str, experiment: Mapping[str, Any]) -> str:
+        """The run that an experiment says holds the chain, if it is this model's ledger and not deleted."""
+        if experiment.get("name") != name or not experiment.get("experiment_id"):
+            raise _unclear(what, self.address)
+        if experiment.get("lifecycle_stage") == "deleted":
+            raise Undetermined(
+                f"could not {what}",
+                f'experiment "{name}" at {self.address} has been deleted',
+                f"Restore it: `mlflow experiments restore --experiment-id {experiment['experiment_id']}`.",
+            )
+        tags = _pairs(experiment.get("tags"))
+        if tags.get(MODEL_TAG) != model or not tags.get(RUN_TAG):
+            raise _lost(what, f'experiment "{name}" at {self.address} does not say which run holds it', model)
+        return tags[RUN_TAG]
+
+    def _known(self, model: str) -> Chain:
+        found = self._seen.get(model) or self._find(model)
+        if found is None:
+            raise broken(model, f"there is none at {self.address}")
+        return found
+
+    def _file(self, model: str, row: Row, name: str) -> bytes | None:
+        artifacts = self._known(model).artifacts
+        return self._connection.read(f"read entry {row.n} of {model}", artifacts, f"{folder(row)}/{name}")
+
+    def verify(self, model: str) -> tuple[Break, ...]:
+        """Everything that is wrong with a ledger: its chain, what is stored with it, the runs beside it."""
+        found = self._find(model)
+        if found is None:
+            return ()
+        what = f"verify the ledger of {model}"
+
+        def read(path: str) -> bytes | None:
+            return self._connection.read(what, found.artifacts, path)
+
+        rows = tuple(chain.readable_rows(found.lines))
+        contents = _side_by_side(lambda r: read(f"{folder(r)}/{BODY}"), rows)
+        bodies = {r.n: content for r, content in zip(rows, contents, strict=True)}
+        names = [(n, name) for n, body in bodies.items() for name in _attached(body)]
+        files = _side_by_side(lambda file: read(f"{at(found.lines, file[0])}/{file[1]}"), names)
+        stored = dict(zip(names, files, strict=True))
+        breaks = (
+            *chain.verify(model, found.lines, bodies),
+            *chain.verify_attachments(bodies, lambda n, name: stored.get((n, name))),
+            *_misplaced(found, bodies.get(0)),
+            *self._tail(what, found),
+            *self._strays(what, found),
+        )
+        return tuple(sorted(breaks, key=lambda b: b.n))
+
+    def _tail(self, what: str, found: Chain) -> Iterator[Break]:
+        """Entries behind the last one of the index: the chain itself cannot miss them."""
+        last = max((int(k) for k in found.lines if re.fullmatch("[0-9]{6}", k)), default=-1)
+        number, _, digest = found.tip.partition(" ")
+        told = int(number) if number.isdigit() else -1
+        if told > last:
+            yield Break(told, f"is missing from the index, which was known to reach it (sha256 {digest[:12]}…)")
+        elif told >= 0 and not found.lines.get(chain.key(told), digest).startswith(digest):
+            yield Break(told, f"it was another one when it was written (sha256 {digest[:12]}…)")
+        for name in self._connection.names(what, found.artifacts):
+            match = re.fullmatch(r"([0-9]{6})-[0-9a-f]{16}", name)
+            if match and int(match[1]) > max(last, told):
+                text = "its body is stored, but it is not in the index: a writer was interrupted, or it was deleted"
+                yield Break(int(match[1]), text, note=True)
+
+    def _strays(self, what: str, found: Chain) -> Iterator[Break]:
+        """Runs beside the one that holds the chain."""
+        runs = self._pages(
+            what,
+            "runs/search",
+            "runs",
+            experiment_ids=[found.experiment],
+            run_view_type="ALL",
+            max_results=1000,
+        )
+        for run in runs:
+            if run["info"]["run_id"] == found.run:
+                continue
+            lines = _pairs(run.get("data", {}).get("params"))
+            text = f"run {run['info']['run_id']} stands in the ledger's experiment and does not belong there"
+            begun = f"; it holds {len(lines)} entries of its own" if chain.key(0) in lines else ""
+            yield Break(0, text + begun, note=not begun)
+
+    def repair(self, model: str) -> tuple[str, ...]:
+        """Deletes drafts that a dead writer left, and names the run that holds the chain where that was lost.
+
+        A live writer whose draft is deleted fails and can begin again. The chain is the one run whose opening
+        entry names that run and its experiment; where there is not exactly one, nothing is changed.
+        """
+        return (*self._delete_drafts(model), *self._restore_run(model))
+
+    def _delete_drafts(self, model: str) -> Iterator[str]:
+        what = f"repair the ledger of {model}"
+        found = self._pages(
+            what,
+            "experiments/search",
+            "experiments",
+            filter=f"name LIKE '{PREFIX}%'",
+            max_results=1000,
+            view_type="ACTIVE_ONLY",
+        )
+        for e in found:
+            ours = _pairs(e.get("tags")).get(MODEL_TAG) == model
+            if ours and e["name"].startswith(f"{experiment_name(model)} (draft "):
+                self._ask(what, "experiments/delete", experiment_id=e["experiment_id"])
+                yield f'deleted the draft "{e["name"]}"'
+
+    def _restore_run(self, model: str) -> Iterator[str]:
+        what = f"repair the ledger of {model}"
+        name = experiment_name(model)
+        answer = self._connection.call(what, "experiments/get-by-name", experiment_name=name)
+        if answer is None:
+            return
+        experiment = _part(what, answer, "experiment", self.address)
+        said, identity = _pairs(experiment.get("tags")).get(RUN_TAG, ""), str(experiment["experiment_id"])
+        runs = self._pages(
+            what, "runs/search", "runs", experiment_ids=[identity], run_view_type="ALL", max_results=1000
+        )
+        true = [run["info"]["run_id"] for run in runs if self._opened_here(what, run)]
+        if len(true) != 1:
+            count = "no run" if not true else f"{len(true)} runs"
+            raise Undetermined(
+                f"could not {what}",
+                f'{count} of experiment "{name}" at {self.address} began as its ledger',
+                "If nothing in it matters, rename the experiment: the next promotion begins a new ledger.",
+            )
+        if true[0] != said:
+            for key, value in ((RUN_TAG, true[0]), (MODEL_TAG, model)):
+                self._ask(what, "experiments/set-experiment-tag", experiment_id=identity, key=key, value=value)
+            yield f"named run {true[0]} as the one that holds the ledger (it said {said or 'none'})"
+
+    def _opened_here(self, what: str, run: Mapping[str, Any]) -> bool:
+        """Whether a run's opening entry is whole and names this very run."""
+        info, lines = run["info"], _pairs(run.get("data", {}).get("params"))
+        rows = [r for r in chain.readable_rows(lines) if r.n == 0]
+        if not rows:
+            return False
+        content = self._connection.read(what, str(info["artifact_uri"]), f"{folder(rows[0])}/{BODY}")
+        place = {"experiment": str(info["experiment_id"]), "run": info["run_id"]}
+        return content is not None and chain.is_opening(content, rows[0].digest, place)
+
+    def _must_tell_writers_apart(self) -> None:
+        """A folder of plain files lets two writers set the same param; there is no ledger on one."""
+        if "://" not in self._connection.tracking_uri or self._connection.tracking_uri.startswith("file:"):
+            raise Undetermined(
+                "could not append to the ledger",
+                f"{self.address} is a folder of files, which cannot tell two writers apart",
+                "Use a tracking server or a database (`sqlite:///mlflow.db`).",
+            )
+
+    def _pages(self, what: str, name: str, part: str, /, **fields: Any) -> Iterator[Mapping[str, Any]]:
+        token: str | None = None
+        while token != "":
+            answer = self._ask(what, name, page_token=token, **fields)
+            yield from answer.get(part, ())
+            token = str(answer.get("next_page_token") or "")
+
+    def _ask(self, what: str, name: str, /, **fields: Any) -> dict[str, Any]:
+        """A call about something that must be there."""
+        answer = self._connection.call(what, name, **fields)
+        if answer is None:
+            raise Undetermined(f"could not {what}", f"a part of it is gone at {self.address}", "Run the command again.")
+        return answer
+
+    def _try(self, what: str, name: str, /, **fields: Any) -> Undetermined | None:
+        """A write whose outcome is read afterwards; the failure, if it told of one."""
+        try:
+            self._ask(what, name, **fields)
+        except Undetermined as e:
+            return e
+        return None
+
+
+def experiment_name(model: str) -> str:
+    """The experiment that is a model's ledger; a name too long for MLflow's database ends in its digest."""
+    if len(model) <= _LONGEST_NAME:
+        return PREFIX + model
+    return f"{PREFIX}{model[:_LONGEST_NAME]}~{chain.sha256(model.encode())[:16]}"
+
+
+def _index(found: Chain) -> tuple[Row, ...]:
+    try:
+        rows = chain.parse_index(found.lines)
+    except ValueError as e:
+        raise broken(found.model, str(e)) from e
+    if not rows:
+        raise broken(found.model, f"run {found.run} has no opening entry")
+    return rows
+
+
+def _chain(what: str, model: str, experiment: Mapping[str, Any], run: Mapping[str, Any], address: str) -> Chain:
+    info, data = run.get("info", {}), run.get("data", {})
+    if info.get("run_id") != _pairs(experiment.get("tags"))[RUN_TAG]:
+        raise _unclear(what, address)
+    if str(info.get("experiment_id")) != str(experiment["experiment_id"]):
+        raise _lost(what, f"run {info['run_id']}, said to hold it, belongs to another experiment", model)
+    if info.get("lifecycle_stage") == "deleted":
+        raise Undetermined(
+            f"could not {what}",
+            f"run {info['run_id']}, which holds it, has been deleted at {address}",
+            f"Restore it: `mlflow runs restore --run-id {info['run_id']}`.",
+        )
+    tip = _pairs(data.get("tags")).get(TIP_TAG, "")
+    lines = _pairs(data.get("params"))
+    return Chain(model, str(experiment["experiment_id"]), info["run_id"], str(info["artifact_uri"]), lines, tip)
+
+
+def _misplaced(found: Chain, content: bytes | None) -> Iterator[Break]:
+    """An opening entry that names another place: the chain was copied, or another run put in its stead."""
+    place = {"experiment": found.experiment, "run": found.run}
+    if content is not None and not chain.is_opening(content, found.lines[chain.key(0)][:64], place):
+        yield Break(0, f"the opening entry does not name run {found.run} of experiment {found.experiment}")
+
+
+def _attached(content: bytes | None) -> Iterable[str]:
+    try:
+        return () if content is None else tuple(chain.parse_body(content).attachments)
+    except ValueError:
+        return ()
+
+
+def _side_by_side(read: Callable[[T], Any], of: Sequence[T]) -> list[Any]:
+    if len(of) < 2:
+        return [read(one) for one in of]
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        return list(pool.map(read, of))
+
+
+def _part(what: str, answer: Mapping[str, Any], name: str, address: str) -> Mapping[str, Any]:
+    part = answer.get(name)
+    if not isinstance(part, Mapping):
+        raise _unclear(what, address)
+    return part
+
+
+def _pairs(found: Any) -> dict[str, str]:
+    return {str(t["key"]): str(t.get("value", "")) for t in found or ()}
+
+
+def _unclear(what: str, address: str) -> Undetermined:
+    return Undetermined(
+        f"could not {what}",
+        f"the answer of {address} cannot be understood",
+        "Check that the tracking URI is that of an MLflow server, and that nothing between changes answers.",
+    )
+
+
+def _unsure(what: str, address: str) -> Undetermined:
+    return Undetermined(
+        f"could not {what}",
+        f"{address} took the request and does not show its result",
+        "Run the command again; it finds out what stands.",
+    )
+
+
+def _lost(what: str, why: str, model: str) -> Undetermined:
+    return Undetermined(f"could not {what}", why, f"Run `gatewright audit repair {model}`.")

@@ -1,0 +1,1 @@
+"""The holdout benchmark: candidate beside champion on the same rows."""

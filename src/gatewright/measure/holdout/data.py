@@ -1,0 +1,152 @@
+"""The holdout's rows: where they are, what exactly they are, and in which batches they come."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from gatewright.problem import Undetermined
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: rows a batch: large enough that a call's overhead is nothing, small enough for any memory
+BATCH_ROWS = 65_536
+CLOUD = ("s3", "gs", "gcs", "abfs", "abfss")
+MLFLOW = ("runs", "mlflow-artifacts", "models", "dbfs")
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A holdout on this machine's disk, its content proved by `sha256`.
+
+    uri: as the policy names it. files: in the order in which they are read, by path. sha256: of the one file, or of
+    the list `sha256  path` of all of them. partitioned: whether folder names (`country=PT`) are columns too.
+    """
+
+    uri: str
+    root: Path
+    files: tuple[Path, ...]
+    sha256: str
+
+    def schema(self) -> pa.Schema:
+        """The columns, those of a partitioned folder's names included."""
+        return self._dataset().schema
+
+    def rows(self) -> int:
+        """How many rows there are, from the files' own counts where they have them."""
+        return int(self._dataset().count_rows())
+
+    def batches(self, columns: Sequence[str], size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """The columns in batches of at most `size` rows, in the same order every time; memory is a few batches."""
+        for batch in self._dataset().to_batches(columns=list(columns), batch_size=size, batch_readahead=2):
+            if batch.num_rows:
+                yield batch
+
+    def _dataset(self) -> Any:
+        from pyarrow import dataset
+
+        kind = "csv" if self.files[0].suffix == ".csv" else "parquet"
+        names = [str(f) for f in self.files]
+        root = str(self.root) if self.root.is_dir() else None
+        try:
+            return dataset.dataset(names, format=kind, partitioning="hive", partition_base_dir=root)
+        except (OSError, ValueError, TypeError) as error:
+            raise _unread(self.uri, str(error)) from error
+
+
+def locate(uri: str, scratch: Path, download: Callable[[str, Path], Path]) -> Table:
+    """Brings the holdout to this machine where it is not, and fixes what it is.
+
+    What is hashed is what is scored: remote files are copied to `scratch` first. `download` fetches MLflow's URIs.
+    Raises Undetermined where there is nothing, or nothing readable.
+    """
+    scheme = urlsplit(uri).scheme.lower() if "://" in uri or uri.startswith("runs:/") else ""
+    if scheme in CLOUD:
+        root = _from_cloud(uri, scratch)
+    elif scheme in MLFLOW:
+        root = download(uri, scratch)
+    elif scheme in ("", "file"):
+        root = Path(urlsplit(uri).path if scheme else uri)
+    else:
+        raise _unread(uri, f"{scheme} is no kind of address that holdouts are read from")
+    files = _files(uri, root)
+    return Table(uri, root, files, _sha256(root, files))
+
+
+def _files(uri: str, root: Path) -> tuple[Path, ...]:
+    """Every data file, by its path; hidden files and markers (`_SUCCESS`) are none."""
+    if root.is_file():
+        found: tuple[Path, ...] = (root,)
+    elif root.is_dir():
+        below = (p for p in root.rglob("*") if p.is_file() and p.suffix in (".parquet", ".pq", ".csv"))
+        found = tuple(sorted(p for p in below if not _hidden(p.relative_to(root))))
+    else:
+        raise _unread(uri, "there is no such file or folder")
+    if not found:
+        raise _unread(uri, "the folder holds no parquet or csv file")
+    if len({f.suffix == ".csv" for f in found}) > 1:
+        raise _unread(uri, "the folder holds both parquet and csv files")
+    return found
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _sha256(root: Path, files: Sequence[Path]) -> str:
+    """Of one file: what `sha256sum` prints. Of a folder: of the lines `sha256  path`, ordered by path."""
+    if root.is_file():
+        return _of_file(root)
+    lines = "".join(f"{_of_file(f)}  {f.relative_to(root).as_posix()}\n" for f in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _of_file(file: Path) -> str:
+    content = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            content.update(chunk)
+    return content.hexdigest()
+
+
+def _from_cloud(uri: str, scratch: Path) -> Path:
+    from pyarrow import fs
+
+    try:
+        remote, path = _file_system(uri)
+        info = remote.get_file_info(path)
+        if info.type == fs.FileType.NotFound:
+            raise _unread(uri, "there is no such object")
+        place = scratch / Path(path).name
+        fs.copy_files(path, str(place), source_filesystem=remote, destination_filesystem=fs.LocalFileSystem())
+    except (OSError, ValueError) as error:
+        raise _unread(uri, str(error)) from error
+    return place
+
+
+def _file_system(uri: str) -> tuple[Any, str]:
+    from pyarrow import fs
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if uri.startswith("s3://") and endpoint:
+        parts = urlsplit(endpoint)
+        path = uri.removeprefix("s3://")
+        return fs.S3FileSystem(endpoint_override=parts.netloc, scheme=parts.scheme or "https"), path
+    found: tuple[Any, str] = fs.FileSystem.from_uri(uri)
+    return found
+
+
+def _unread(uri: str, why: str) -> Undetermined:
+    return Undetermined(
+        f"the holdout {uri} cannot be read",
+        " ".join(why.split())[:300],
+        "Check holdout.data in the policy, and that this machine may read it.",
+    )

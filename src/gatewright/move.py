@@ -1,0 +1,242 @@
+"""Moving a version: lock, look again, step by step, look again, record. Safe to be killed at any instruction.
+
+An `intended` entry is the lock, across repositories and runners: while it is open and its lease has not ended, nobody
+else moves a version of the model. Whoever finds it open after its lease takes it over and finishes or aborts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from gatewright import ladder
+from gatewright.canonical import plain
+from gatewright.case import Case, Gate, look, read
+from gatewright.decision import Decision, Reason
+from gatewright.evidence import Evidence
+from gatewright.ledger.entry import Entry, Row, open_intent
+from gatewright.policy.model import Place, Target
+from gatewright.problem import Undetermined
+from gatewright.record import append, draft, stamp
+from gatewright.subject import Step, Subject, Version
+
+#: how long an intent locks a model; far longer than a move takes, short enough for 3 a.m.
+LEASE = timedelta(seconds=120)
+#: no step is begun this close to the lease's end: a step's requests, retries included, end within it
+MARGIN = timedelta(seconds=45)
+#: a move has at most three steps; more means that the registry does not show what was written
+MOST_STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How a move ended: the decision, the calls that were made, and the entry that records it."""
+
+    decision: Decision
+    steps: tuple[Step, ...] = ()
+    entry: Row | None = None
+
+
+def move(
+    gate: Gate,
+    case: Case,
+    evidence: Evidence,
+    decision: Decision,
+    attachments: Mapping[str, bytes],
+    measure: Callable[[Case], Evidence],
+) -> Moved:
+    """Carries out a decision to promote, if candidate, champion and evidence still are as they were judged."""
+    intent = _lock(gate, case, evidence, decision, attachments)
+    if intent is None:
+        return Moved(Decision("error", Reason.LOCK_HELD, _who_moves(gate)))
+    try:
+        now = look(gate, Subject(case.candidate.model, case.candidate.number), case.target)
+        changed = _changed(case, now, evidence, measure)
+    except Exception:
+        _abort(gate, intent, case, "the registry could not be read again")
+        raise
+    if changed is not None:
+        return Moved(changed, (), _abort(gate, intent, case, changed.detail, changed.reason))
+    steps, models = _climb(gate, case, intent, now.models)
+    closing = draft(
+        gate,
+        "promoted",
+        case,
+        reason=str(decision.reason),
+        evidence_digest=evidence.digest,
+        before=ladder.snapshot(case.target, case.candidate, case.models),
+        after=ladder.snapshot(case.target, case.candidate, models),
+        closes=intent.n,
+    )
+    return Moved(decision, steps, _end(gate, intent, closing))
+
+
+def _lock(
+    gate: Gate, case: Case, evidence: Evidence, decision: Decision, attachments: Mapping[str, bytes]
+) -> Row | None:
+    steps = list(ladder.plan(case.target, case.candidate, case.models))
+    after = steps[-1][1] if steps else case.models
+    entry = draft(
+        gate,
+        "intended",
+        case,
+        reason=str(decision.reason),
+        evidence_digest=evidence.digest,
+        before=ladder.snapshot(case.target, case.candidate, case.models),
+        after=ladder.snapshot(case.target, case.candidate, after),
+        steps=tuple(plain(step) for step, _ in steps),
+        details={"target": _held_by(case.target)},
+    )
+
+    def build(rows: tuple[Row, ...]) -> Entry | None:
+        return None if open_intent(rows) else replace(entry, lease=stamp(gate.now() + LEASE))
+
+    return append(gate, build, attachments)
+
+
+def _held_by(target: Target) -> dict[str, Any]:
+    keys = ("name", "stage", "archive_existing", "alias", "copy_to")
+    return {key: getattr(target, key) for key in keys}
+
+
+def _who_moves(gate: Gate) -> str:
+    row = open_intent(gate.ledger.rows(gate.policy.model))
+    entry = gate.ledger.entry(gate.policy.model, row) if row else None
+    if entry is None:
+        return "that run has just ended"
+    what = f"{entry.actor.login} moves v{entry.version} to {entry.target}"
+    return f"{what} since {entry.at}, until {entry.lease} at the latest"
+
+
+def _changed(case: Case, now: Case, evidence: Evidence, measure: Callable[[Case], Evidence]) -> Decision | None:
+    """Holds what was judged against what is there now, when nobody else may move."""
+    if ladder.holds(case.target, now.candidate, now.models):
+        return Decision("noop", Reason.ALREADY_PROMOTED, "another run has just promoted it")
+    if now.holding.version != case.holding.version:
+        return Decision(
+            "error", Reason.CHAMPION_CHANGED, _change("the holder", case.holding.number, now.holding.number)
+        )
+    if measure(now).digest != evidence.digest:
+        return Decision("error", Reason.CANDIDATE_CHANGED, "the evidence read under the lock differs from the judged")
+    return None
+
+
+def _change(what: str, was: int | None, is_now: int | None) -> str:
+    before, after = ("nobody" if n is None else f"v{n}" for n in (was, is_now))
+    return f"{what} was {before} and is {after}"
+
+
+def _climb(gate: Gate, case: Case, intent: Row, models: ladder.Models) -> tuple[tuple[Step, ...], ladder.Models]:
+    """Performs the next step until none is left, reading the registry again after each.
+
+    models: what the registry has just shown. Returns the steps, and what it shows in the end.
+    """
+    steps: list[Step] = []
+    started = gate.now()
+    while (step := ladder.next_step(case.target, case.candidate, models)) is not None:
+        if gate.now() - started > LEASE - MARGIN:
+            raise _unfinished(intent, "the registry is too slow for the lease")
+        if len(steps) == MOST_STEPS:
+            raise _unfinished(intent, f"the registry does not show {steps[-1]}, although it accepted it")
+        gate.registry.apply(step)
+        steps.append(step)
+        models = read(gate, case.target)
+    return tuple(steps), models
+
+
+def _unfinished(intent: Row, why: str) -> Undetermined:
+    return Undetermined(
+        f"the move of v{intent.version} to {intent.target} is not finished",
+        why,
+        "The next promote of this model finishes or aborts it; the ledger says how far it came.",
+    )
+
+
+def _end(gate: Gate, intent: Row, entry: Entry) -> Row | None:
+    """Closes an intent, unless somebody has taken it over."""
+    return append(gate, lambda rows: entry if _still_open(rows, intent) else None)
+
+
+def _still_open(rows: tuple[Row, ...], intent: Row) -> bool:
+    lock = open_intent(rows)
+    return lock is not None and lock.n == intent.n
+
+
+def _abort(gate: Gate, intent: Row, case: Case, why: str, reason: Reason = Reason.UNDETERMINED) -> Row | None:
+    """Gives the lock back; if not even that can be written, its lease ends it."""
+    entry = draft(gate, "aborted", case, reason=str(reason), text=why, closes=intent.n)
+    try:
+        return _end(gate, intent, entry)
+    except Undetermined:
+        return None
+
+
+def settle(gate: Gate) -> tuple[str, ...]:
+    """Finishes or aborts a move whose run died; returns what it did, in a sentence for people."""
+    model = gate.policy.model
+    row = open_intent(gate.ledger.rows(model))
+    if row is None:
+        return ()
+    entry = gate.ledger.entry(model, row)
+    if entry is None:
+        raise Undetermined(
+            f"a move of {model} is under way, and what it was cannot be read",
+            f"entry {row.n} of the ledger is gone",
+            f"Run gatewright audit verify {model}.",
+        )
+    if stamp(gate.now()) < entry.lease:
+        return ()
+    return _take_over(gate, row, entry)
+
+
+def _take_over(gate: Gate, row: Row, entry: Entry) -> tuple[str, ...]:
+    target = _target_of(entry)
+    candidate = Version(entry.model, entry.version or 0)
+    models = read(gate, target)
+    found = models.get(entry.model)
+    case = Case(target, (found.version(candidate.number) if found else None) or candidate, ladder.Holding(), models)
+    again = replace(
+        draft(gate, "intended", case, reason=entry.reason, text=f"takes over entry {row.n}", closes=row.n),
+        **_of(entry),
+    )
+
+    def build(rows: tuple[Row, ...]) -> Entry | None:
+        return replace(again, lease=stamp(gate.now() + LEASE)) if _still_open(rows, row) else None
+
+    taken = append(gate, build)
+    if taken is None:
+        return ()
+    return (_finish(gate, taken, case, entry),)
+
+
+def _of(entry: Entry) -> dict[str, Any]:
+    keys = ("evidence_digest", "policy_digest", "before", "after", "steps", "details")
+    return {key: getattr(entry, key) for key in keys}
+
+
+def _finish(gate: Gate, intent: Row, case: Case, entry: Entry) -> str:
+    what = f"an unfinished move of v{entry.version} to {entry.target} (begun by {entry.actor.login}, {entry.at})"
+    shown = read(gate, case.target)
+    if not ladder.holds(case.target, case.candidate, shown) and (
+        plain(ladder.snapshot(case.target, case.candidate, shown)) == plain(entry.before)
+    ):
+        _abort(gate, intent, case, "the run that began it died before it changed anything")
+        return f"Found {what}: it had changed nothing, so it was aborted."
+    _, models = _climb(gate, case, intent, shown)
+    closing = replace(
+        draft(gate, "promoted", case, reason=entry.reason, text=f"finished for {entry.actor.login}", closes=intent.n),
+        evidence_digest=entry.evidence_digest,
+        policy_digest=entry.policy_digest,
+        before=entry.before,
+        after=ladder.snapshot(case.target, case.candidate, models),
+    )
+    _end(gate, intent, closing)
+    return f"Found {what}: it was finished."
+
+
+def _target_of(entry: Entry) -> Target:
+    """The target as it was when the move began, whatever the policy says now."""
+    held = dict(entry.details.get("target", {}))
+    return Target(checks=(), place=Place("ledger", entry.n, 1), **held)

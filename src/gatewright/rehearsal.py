@@ -1,0 +1,60 @@
+"""A dry run: the same commands on a registry and a ledger whose writes are remembered and never sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from gatewright.case import Gate
+from gatewright.decision import Decision, Reason
+from gatewright.ledger import Ledger
+from gatewright.ledger.entry import Break, Entry, Row, row
+from gatewright.registry.memory import Rehearsal
+from gatewright.report.model import Report
+
+
+def rehearse(gate: Gate, command: Callable[[Gate], Report]) -> Report:
+    """Runs a command without sending a write; what it would have done is in the report's steps."""
+    rehearsed = replace(gate, registry=Rehearsal(gate.registry), ledger=RehearsedLedger(gate.ledger))
+    report = command(rehearsed)
+    if report.decision.kind == "promoted":
+        decision = Decision("evaluated", Reason.DRY_RUN, "it would be promoted")
+        return replace(report, decision=decision, entry=None)
+    return replace(report, entry=None)
+
+
+class RehearsedLedger:
+    """Reads the real ledger; what is appended is readable here and nowhere else."""
+
+    def __init__(self, real: Ledger) -> None:
+        self.address, self._real = real.address, real
+        self._added: dict[str, list[Entry]] = {}
+
+    def models(self) -> tuple[str, ...]:
+        return self._real.models()
+
+    def rows(self, model: str) -> tuple[Row, ...]:
+        return (*self._real.rows(model), *map(row, self._added.get(model, ())))
+
+    def entry(self, model: str, row: Row) -> Entry | None:
+        mine = (e for e in self._added.get(model, ()) if e.n == row.n)
+        return next(mine, None) or self._real.entry(model, row)
+
+    def entries(self, model: str, rows: Sequence[Row]) -> tuple[Entry | None, ...]:
+        return tuple(self.entry(model, row) for row in rows)
+
+    def attachment(self, model: str, row: Row, name: str) -> bytes | None:
+        return self._real.attachment(model, row, name)
+
+    def append(self, entry: Entry, attachments: Mapping[str, bytes]) -> Row | None:
+        rows = self.rows(entry.model)
+        if entry.n != (rows[-1].n + 1 if rows else 1):
+            return None
+        self._added.setdefault(entry.model, []).append(entry)
+        return row(entry)
+
+    def verify(self, model: str) -> tuple[Break, ...]:
+        return self._real.verify(model)
+
+    def repair(self, model: str) -> tuple[str, ...]:
+        return ()

@@ -1,0 +1,1 @@
+"""What people and scripts see: one model, and one renderer a surface."""

@@ -1,0 +1,98 @@
+"""What the table of checks says, in the same words on every surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gatewright.policy.model import Champion
+from gatewright.report.model import Report
+from gatewright.verdict import Result, Status, Verdict, shown, spelled
+
+#: status → (sign, word), the most urgent first; a sign is never the only difference
+SIGNS: dict[Status, tuple[str, str]] = {
+    "fail": ("✘", "failed"),
+    "error": ("?", "undetermined"),
+    "inconclusive": ("≈", "inconclusive"),
+    "warn": ("!", "warned"),
+    "skip": ("–", "skipped"),
+    "waived": ("~", "waived"),
+    "pass": ("✔", "passed"),
+}
+
+_SPELLED = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """One row as text: what was found, what had to be, what the champion has, and how far apart they are."""
+
+    check: str
+    value: str
+    needs: str
+    champion: str
+    difference: str
+
+
+def cells(result: Result) -> Cells:
+    """The row of one check; a cell that has nothing to say is empty."""
+    check = result.check
+    value = shown(check, result.value)
+    return Cells(
+        check.name or _left_side(result),
+        "" if value == "yes" and check.op is None else value,
+        _needs(result),
+        shown(check, result.champion),
+        "" if result.delta is None else _points(shown(check, result.delta, signed=True)),
+    )
+
+
+def by_urgency(verdict: Verdict) -> tuple[Result, ...]:
+    """What must be seen first comes first; the policy's order otherwise."""
+    order = list(SIGNS)
+    return tuple(sorted(verdict.results, key=lambda r: order.index(r.status)))
+
+
+def tally(verdict: Verdict) -> str:
+    """`2 failed, 1 warned, 7 passed`."""
+    counts = [(len(verdict.having(status)), word) for status, (_, word) in SIGNS.items()]
+    return ", ".join(f"{n} {word}" for n, word in counts if n)
+
+
+def next_step(report: Report) -> str:
+    """The one thing to do now."""
+    if report.decision.kind == "evaluated" and report.verdict and report.verdict.outcome == "pass":
+        return f"Promote it: gatewright promote {report.candidate} --to {report.target.name}"
+    if report.decision.kind == "pending":
+        return f"Ask {people(report)} to approve {report.candidate}."
+    return report.decision.reason.next_step
+
+
+def people(report: Report) -> str:
+    """Those whose turn it is: `2 of octo, @acme/ml-leads; 1 of @acme/model-risk`."""
+    return "; ".join(
+        f"{r.rule.count - r.have} of {', '.join(map(str, r.rule.approvers))}" for r in report.standing.missing
+    )
+
+
+def _left_side(result: Result) -> str:
+    """The check without what the other columns say."""
+    check = result.check
+    slices = f" {check.aggregate} {check.column}" if check.aggregate else ""
+    level = f" at {float(check.level) * 100:g}%" if check.level is not None else ""
+    return f"{check.path}{slices}{level}"
+
+
+def _needs(result: Result) -> str:
+    check = result.check
+    if check.op is None:
+        return "present"
+    if isinstance(check.operand, Champion):
+        bound = shown(check, result.bound) or check.operand.text
+    else:
+        bound = spelled(check.operand)
+    return f"{_SPELLED.get(check.op, check.op)} {bound}"
+
+
+def _points(difference: str) -> str:
+    """A difference of two percentages is in points."""
+    return difference.replace(" %", " pt")

@@ -1,0 +1,157 @@
+"""The result for scripts: JSON with a schema number. Keys are only ever added within one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gatewright.approvals import Standing
+from gatewright.canonical import plain
+from gatewright.ledger.entry import Entry, Row
+from gatewright.problem import PolicyError
+from gatewright.quantity import Interval, is_finite
+from gatewright.report.model import Audit, Failure, History, Report, Rung, Status
+from gatewright.verdict import Result, SliceResult
+
+SCHEMA = 1
+
+
+def document(thing: Report | Failure | Status | History | Audit) -> dict[str, Any]:
+    """Everything a surface shows, as plain JSON values; what is not a finite number is null."""
+    made = {Report: _report, Failure: _failure, Status: _status, History: _history, Audit: _audit}[type(thing)](thing)  # type: ignore[operator]
+    return {"schema": SCHEMA, **made}
+
+
+def _report(report: Report) -> dict[str, Any]:
+    evidence, verdict = report.evidence, report.verdict
+    return {
+        "decision": report.decision.kind,
+        "reason": str(report.decision.reason),
+        "detail": report.decision.detail,
+        "verdict": verdict.outcome if verdict else None,
+        "model": report.candidate.model,
+        "version": report.candidate.number,
+        "target": report.target.name,
+        "champion": report.holding.number,
+        "previous_version": report.holding.number if report.decision.kind == "promoted" else None,
+        "evidence_digest": evidence.digest if evidence else None,
+        "policy_digest": report.policy_digest,
+        "checks": [_check(r) for r in verdict.results] if verdict else [],
+        "approvals": _approvals(report.standing),
+        "ledger": _row(report.entry),
+        "steps": [str(s) for s in report.steps],
+        "notes": list(report.notes),
+        "error": None,
+    }
+
+
+def _check(result: Result) -> dict[str, Any]:
+    interval = result.interval
+    told = {
+        "check": result.check.text,
+        "name": result.check.name or None,
+        "status": result.status,
+        "severity": result.check.severity,
+        "value": _value(result.value),
+        "bound": _value(result.bound),
+        "champion": _value(result.champion),
+        "interval": _interval(interval),
+        "n": result.n,
+        "method": interval.method if interval else None,
+        "source": result.source or None,
+        "because": result.because,
+        "policy_line": str(result.check.place),
+    }
+    return {**told, "slices": [_slice(s) for s in result.slices]} if result.slices else told
+
+
+def _slice(part: SliceResult) -> dict[str, Any]:
+    return {
+        "slice": part.slice,
+        "rows": part.rows,
+        "value": _value(part.value),
+        "champion": _value(part.champion),
+        "interval": _interval(part.interval),
+        "status": part.status,
+    }
+
+
+def _interval(interval: Interval | None) -> list[Any] | None:
+    return None if interval is None else [_value(interval.low), _value(interval.high)]
+
+
+def _value(value: object) -> Any:
+    if isinstance(value, (bool, str)) or value is None:
+        return value
+    return value if is_finite(value) else None
+
+
+def _approvals(standing: Standing) -> dict[str, Any]:
+    return {
+        "rules": [{"name": r.rule.name, "need": r.rule.count, "have": r.have} for r in standing.rules],
+        "counted": [plain(c) for c in standing.counted],
+        "not_counted": [plain(c) for c in standing.not_counted],
+    }
+
+
+def _row(row: Row | None) -> dict[str, Any] | None:
+    return None if row is None else {"entry": row.n, "digest": row.digest}
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    error = failure.error
+    problems = [str(p) for p in error.problems] if isinstance(error, PolicyError) else []
+    subject = failure.subject
+    return {
+        "decision": "error",
+        "reason": "policy_error" if error.exit_code == 2 else "undetermined",
+        "verdict": None,
+        "model": subject.model if subject else failure.model or None,
+        "version": subject.version if subject else None,
+        "target": failure.target or None,
+        "checks": [],
+        "error": {"message": str(error), "problems": problems},
+    }
+
+
+def _status(status: Status) -> dict[str, Any]:
+    return {
+        "model": status.model,
+        "targets": [_rung(r) for r in status.rungs],
+        "requests": [
+            {"version": r.row.version, "target": r.row.target, "expires": r.expires, **_approvals(r.standing)}
+            for r in status.requests
+        ],
+        "lock": _entry(status.lock) if status.lock else None,
+        "notes": list(status.notes),
+    }
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    return {
+        "target": rung.target.name,
+        "version": rung.holding.number,
+        "conflict": rung.holding.conflict or None,
+        "recorded": _row(rung.recorded),
+    }
+
+
+def _history(history: History) -> dict[str, Any]:
+    return {
+        "model": history.model,
+        "events": [{"entry": row.n, "digest": row.digest, **(_entry(e) if e else {})} for row, e in history.events],
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {k: v for k, v in plain(entry).items() if k not in ("n", "nonce")}
+
+
+def _audit(audit: Audit) -> dict[str, Any]:
+    return {
+        "model": audit.model,
+        "entries": audit.entries,
+        "unbroken": not audit.breaks,
+        "head": audit.head or None,
+        "breaks": [{"entry": b.n, "text": b.text} for b in audit.breaks],
+        "notes": list(audit.notes),
+    }

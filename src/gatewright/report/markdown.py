@@ -1,0 +1,2 @@
+def comment(report: object, now: object) -> str:
+    return ""

@@ -1,0 +1,107 @@
+"""What every surface shows, once: the end of a command as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gatewright.approvals import Standing
+from gatewright.decision import Decision
+from gatewright.evidence import Evidence
+from gatewright.ladder import Holding
+from gatewright.ledger.entry import Break, Entry, Row
+from gatewright.policy.model import Policy, Target
+from gatewright.problem import GatewrightError
+from gatewright.subject import Step, Subject, Version
+from gatewright.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How an evaluation or a promotion ended.
+
+    holding: who held the target before. steps: the registry calls that were made (or, rehearsed, would be).
+    entry: the ledger entry that records it; None where nothing was recorded. intended: the version was only asked
+    about (evaluate) or a move was wanted (promote). notes: remarks that belong to no check.
+    """
+
+    decision: Decision
+    policy: Policy
+    target: Target
+    candidate: Version
+    holding: Holding = field(default_factory=Holding)
+    evidence: Evidence | None = None
+    verdict: Verdict | None = None
+    standing: Standing = field(default_factory=Standing)
+    steps: tuple[Step, ...] = ()
+    entry: Row | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def policy_digest(self) -> str:
+        return self.policy.digest(self.target)
+
+    @property
+    def title(self) -> str:
+        return f"{self.candidate} → {self.target.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A command that ended in an error before there was anything to report about."""
+
+    error: GatewrightError
+    model: str = ""
+    subject: Subject | None = None
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One target of the ladder as the registry shows it, and as the ledger remembers it."""
+
+    target: Target
+    holding: Holding
+    recorded: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A promotion that waits for approvals."""
+
+    entry: Entry
+    row: Row
+    standing: Standing
+    expires: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Who holds what, what waits, and whether a move is under way."""
+
+    model: str
+    rungs: tuple[Rung, ...]
+    requests: tuple[Request, ...] = ()
+    lock: Entry | None = None
+    notes: tuple[str, ...] = ()
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Every event of a model, oldest first. A body that is gone leaves its row."""
+
+    model: str
+    events: tuple[tuple[Row, Entry | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Whether a ledger is unbroken: how many entries were proved, and what is wrong with which."""
+
+    model: str
+    entries: int
+    breaks: tuple[Break, ...] = ()
+    notes: tuple[str, ...] = ()
+    head: str = ""

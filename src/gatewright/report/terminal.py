@@ -1,0 +1,275 @@
+"""What a terminal shows: the end of a command in one glance, then the table, then the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gatewright.ledger.entry import Entry, Row
+from gatewright.problem import GatewrightError, PolicyError, Undetermined, UsageError
+from gatewright.report.cells import SIGNS, by_urgency, cells, next_step, tally
+from gatewright.report.escape import terminal as safe
+from gatewright.report.glyph import draw
+from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Status
+from gatewright.verdict import Result, SliceResult, shown
+from gatewright.verdict import Status as CheckStatus
+
+COLOURS: Mapping[CheckStatus, str] = {
+    "fail": "red",
+    "error": "magenta",
+    "inconclusive": "yellow",
+    "warn": "yellow",
+    "skip": "dim",
+    "waived": "cyan",
+    "pass": "green",
+}
+#: decision → (sign, colour)
+HEADS = {
+    "promoted": ("✔", "green"),
+    "pending": ("…", "yellow"),
+    "refused": ("✘", "red"),
+    "noop": ("–", "cyan"),
+    "error": ("?", "magenta"),
+}
+MAX_SLICES = 12
+
+
+def render(thing: Report | Failure | Status | History | Audit, console: Console, *, quiet: bool = False) -> None:
+    """Prints the end of a command; quiet prints one line of it."""
+    parts = list(_VIEWS[type(thing)](thing))
+    for part in parts[:1] if quiet else parts:
+        console.print(part, soft_wrap=isinstance(part, Text) and quiet)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Text from anywhere, with nothing in it that a terminal would obey."""
+    return Text(safe(text), style)
+
+
+def _line(*parts: str | tuple[str, str]) -> Text:
+    return Text.assemble(*(safe(p) if isinstance(p, str) else (safe(p[0]), p[1]) for p in parts))
+
+
+def _indented(part: RenderableType) -> Padding:
+    return Padding(part, (0, 0, 0, 2))
+
+
+# -- an evaluation or a promotion --------------------------------------------------------------------------------
+
+
+def _report(report: Report) -> Iterator[RenderableType]:
+    yield _headline(report)
+    yield _indented(_text(report.decision.detail or _meaning(report)))
+    if report.verdict is not None:
+        yield _checks(by_urgency(report.verdict))
+        yield from (_indented(_because(r)) for r in by_urgency(report.verdict) if r.status not in ("pass", "waived"))
+        yield from (_slices(r) for r in report.verdict.results if r.slices)
+    if report.standing.needed:
+        yield from _approvals(report.standing.rules)
+    yield from (_indented(_line(("note ", "bold"), note)) for note in report.notes)
+    yield from (_indented(_line(("did  " if report.entry else "plan ", "bold"), str(step))) for step in report.steps)
+    yield Text()
+    yield _line(("Next: ", "bold"), next_step(report))
+    yield _text(_footer(report), "dim")
+
+
+def _headline(report: Report) -> Text:
+    decision, verdict = report.decision, report.verdict
+    if decision.kind == "evaluated":
+        status: CheckStatus = "error" if verdict is None else verdict.outcome
+        sign, colour, word = SIGNS[status][0], COLOURS[status], "would " + _WOULD.get(status, "stay undetermined")
+    else:
+        (sign, colour), word = HEADS.get(decision.kind, ("·", "")), decision.kind
+    counts = f" · {tally(verdict)}" if verdict else ""
+    return _line((f"{sign} {report.title}: {word}", f"bold {colour}"), f" ({decision.reason}){counts}")
+
+
+_WOULD = {"pass": "pass", "fail": "be refused", "inconclusive": "be refused, as nothing is proved"}
+
+
+def _meaning(report: Report) -> str:
+    return report.decision.reason.meaning
+
+
+def _checks(results: Iterable[Result]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    table.add_column("")
+    table.add_column("Check", overflow="fold", ratio=3)
+    for name in ("Candidate", "Needs", "Champion", "Difference"):
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("", no_wrap=True)
+    for result in results:
+        row, colour = cells(result), COLOURS[result.status]
+        words = (row.check, row.value, row.needs, row.champion, row.difference)
+        drawing = "" if result.interval is None or result.limit is None else draw(result.interval, result.limit)
+        table.add_row(_text(SIGNS[result.status][0], colour), *(_text(w) for w in words), _text(drawing))
+    return table
+
+
+def _because(result: Result) -> Text:
+    sign, word = SIGNS[result.status]
+    place = f"  {result.check.place}"
+    head = (f"{sign} {word}: ", COLOURS[result.status])
+    return _line(head, f"{result.check.title}: {result.because}", (place, "dim"))
+
+
+def _slices(result: Result) -> RenderableType:
+    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left", title_style="bold")
+    for name in (str(result.check.column), "rows", "candidate", "champion", "", ""):
+        table.add_column(_text(name), justify="left" if name == result.check.column else "right", no_wrap=True)
+    for part in result.slices[:MAX_SLICES]:
+        table.add_row(*_slice(result, part))
+    more = len(result.slices) - MAX_SLICES
+    rest = [_text(f"and {more} more slices that stand better", "dim")] if more > 0 else []
+    return Padding(Group(_text(f"{result.check.path} by {result.check.column}", "bold"), table, *rest), (1, 0, 0, 2))
+
+
+def _slice(result: Result, part: SliceResult) -> Iterator[Text]:
+    yield _text(f"{SIGNS[part.status][0]} {part.slice}", COLOURS[part.status])
+    yield _text("" if part.rows is None else f"{part.rows:,}".replace(",", " "))
+    yield _text(shown(result.check, part.value))
+    yield _text(shown(result.check, part.champion))
+    drawn = part.interval is not None and result.limit is not None
+    yield _text(draw(part.interval, result.limit) if drawn else "")
+    yield _text(part.because, "dim")
+
+
+def _approvals(rules: Iterable[Any]) -> Iterator[RenderableType]:
+    yield Text()
+    yield Text("Approvals", "bold")
+    for standing in rules:
+        sign, colour = ("✔", "green") if standing.met else ("…", "yellow")
+        count = f"{standing.have} of {standing.rule.count}"
+        yield _indented(_line((f"{sign} {count} ", colour), f"{standing.rule.name}: {standing.rule}"))
+
+
+def _footer(report: Report) -> str:
+    parts = [f"policy {report.policy_digest[:12]}"]
+    if report.evidence is not None:
+        parts.insert(0, f"evidence {report.evidence.digest[:12]}")
+    if report.entry is not None:
+        parts.append(f"ledger entry {report.entry.n} {report.entry.digest[:12]}")
+    return " · ".join(parts)
+
+
+# -- errors ------------------------------------------------------------------------------------------------------
+
+
+def _failure(failure: Failure) -> Iterator[RenderableType]:
+    error = failure.error
+    if isinstance(error, PolicyError):
+        yield _line((f"✘ {len(error.problems)} policy error{'s' * (len(error.problems) != 1)}", "bold red"))
+        for problem in error.problems:
+            yield _text(str(problem))
+    elif isinstance(error, Undetermined):
+        yield _line(("? not determined, nothing was changed: ", "bold magenta"), error.what)
+        yield _indented(_text(error.why))
+        yield _line(("Next: ", "bold"), error.fix)
+    else:
+        yield from _misuse(error)
+
+
+def _misuse(error: GatewrightError) -> Iterator[RenderableType]:
+    if not isinstance(error, UsageError):
+        yield _line(("✘ ", "bold red"), str(error))
+        return
+    yield _line(("✘ ", "bold red"), error.text)
+    if error.hint:
+        yield _line(("Next: ", "bold"), error.hint)
+
+
+# -- what stands, and what happened ------------------------------------------------------------------------------
+
+
+def _status(status: Status) -> Iterator[RenderableType]:
+    yield _line((status.model, "bold"))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for name in ("Target", "Version", "Held by", "Since"):
+        table.add_column(name, overflow="fold")
+    for rung in status.rungs:
+        table.add_row(*(_text(cell) for cell in _rung(rung)))
+    yield table
+    yield from (
+        _indented(_line(("conflict ", "bold red"), r.holding.conflict)) for r in status.rungs if r.holding.conflict
+    )
+    for request in status.requests:
+        yield _request(request)
+    if status.lock is not None:
+        lock = status.lock
+        yield _line(
+            ("… a move is under way: ", "yellow"),
+            f"v{lock.version} → {lock.target}, begun by {lock.actor.login} at {lock.at}, locked until {lock.lease}",
+        )
+    yield from (_indented(_line(("note ", "bold"), note)) for note in status.notes)
+
+
+def _rung(rung: Rung) -> tuple[str, str, str, str]:
+    target, held = rung.target, rung.holding
+    ways = {"stage": target.stage, "alias": target.alias and f"@{target.alias}", "copy": target.copy_to}
+    how = " + ".join(f"{kind} {name}" if kind != "alias" else str(name) for kind, name in ways.items() if name)
+    if held.conflict:
+        return target.name, "conflict", how, ""
+    if held.version is None:
+        return target.name, "nobody", how, ""
+    recorded = rung.recorded
+    ours = recorded is not None and recorded.version == held.number
+    since = f"{recorded.at} by {recorded.by}" if recorded and ours else "not by the ledger's doing"
+    return target.name, str(held.version) if held.number is None else f"v{held.number}", how, since
+
+
+def _request(request: Request) -> Text:
+    entry = request.entry
+    owed = "; ".join(f"{r.have} of {r.rule.count} {r.rule.name}" for r in request.standing.rules)
+    asked = f"asked by {entry.actor.login} at {entry.at}, expires {request.expires}"
+    return _line(("… waits: ", "yellow"), f"v{entry.version} → {entry.target}, {owed}; {asked}")
+
+
+def _history(history: History) -> Iterator[RenderableType]:
+    count = len(history.events)
+    yield _line((history.model, "bold"), f" · {count} entr{'y' if count == 1 else 'ies'}")
+    if not history.events:
+        yield _indented(_text("The ledger has no entries yet: nothing has passed through the gate."))
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for name in ("#", "When", "Who", "What", "Why", "Digest"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("#", "Digest"))
+    for row, entry in history.events:
+        table.add_row(*(_text(cell) for cell in _event(row, entry)))
+    yield table
+
+
+def _event(row: Row, entry: Entry | None) -> tuple[str, ...]:
+    subject = f" v{row.version}" if row.version is not None else ""
+    target = f" → {row.target}" if row.target else ""
+    what = f"{row.kind}{subject}{target}"
+    if entry is None:
+        return str(row.n), row.at, row.by, what, "the body is gone: run gatewright audit verify", row.digest[:8]
+    closing = f"closes {entry.closes}" if entry.closes is not None else ""
+    why = " · ".join(part for part in (entry.reason, entry.text, closing) if part)
+    return str(row.n), entry.at.replace("T", " ")[:19], entry.actor.login, what, why, row.digest[:8]
+
+
+def _audit(audit: Audit) -> Iterator[RenderableType]:
+    if audit.breaks:
+        count = len(audit.breaks)
+        yield _line((f"✘ {audit.model}: the ledger is broken in {count} place{'s' * (count != 1)}", "bold red"))
+        yield from (_indented(_text(str(b))) for b in audit.breaks)
+    else:
+        words = f"✔ {audit.model}: the ledger is unbroken, {audit.entries} entries"
+        yield _line((words, "bold green"), f" · newest {audit.head[:12]}" if audit.head else "")
+    yield from (_indented(_line(("note ", "bold"), note)) for note in audit.notes)
+
+
+_VIEWS: Mapping[type, Any] = {
+    Report: _report,
+    Failure: _failure,
+    Status: _status,
+    History: _history,
+    Audit: _audit,
+}

@@ -1,0 +1,1 @@
+"""Documentation held against the code."""

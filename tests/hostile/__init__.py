@@ -1,0 +1,1 @@
+"""Models that try to steal, spoil or stall, and what becomes of them."""
