@@ -74,10 +74,11 @@ def _candidate(gate: Gate, subject: Subject, model: Model | None) -> Version:
         raise UsageError(
             f'{gate.registry.address} has no registered model "{subject.model}"',
             "check the name, and --tracking-uri or MLFLOW_TRACKING_URI",
+            "wrong_version",
         )
     candidate = model.find(subject)
     if candidate is None:
-        raise UsageError(f"there is no version {subject}", _offer(model))
+        raise UsageError(f"there is no version {subject}", _offer(model), "wrong_version")
     if candidate.status not in ("READY", ""):
         raise Undetermined(
             f"{candidate} cannot be judged", f"its registration is {candidate.status}", "Wait until it is READY."

@@ -37,7 +37,7 @@ from gatewright.report.model import Failure, Report
 from gatewright.subject import Subject, parse_subject
 
 EPILOG = """exit codes: 0 done, nothing to do, or pending; 1 the verdict is fail or inconclusive;
-2 the command or the policy is wrong; 3 it could not be determined, and nothing was changed"""
+2 the command or the policy is wrong; 3 it could not be determined: nothing was changed, or the message says what"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -131,10 +131,8 @@ def _policy(commands: Any) -> None:
         ("explain", "say the policy in plain words", _policy_explain),
     ):
         one = verbs.add_parser(name, help=about, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-        one.add_argument(
-            "path", nargs="?", default="policies", metavar="PATH", help="file or folder (default: policies)"
-        )
-        one.add_argument("--policy", dest="path", metavar="PATH", help="the same, as other commands spell it")
+        one.add_argument("path", nargs="?", metavar="PATH", help="file or folder (default: policies)")
+        one.add_argument("--policy", metavar="PATH", help="the same, as other commands spell it")
         one.set_defaults(run=run)
     one = verbs.add_parser("schema", help="print the JSON Schema, for editors that complete and explain keys")
     one.set_defaults(run=_policy_schema)
@@ -181,15 +179,16 @@ def _audit_repair(args: argparse.Namespace) -> int:
 
 
 def _policy_check(args: argparse.Namespace) -> int:
-    policies = _policies(args.path)
-    targets = sum(len(p.targets) for p in policies)
-    checks = sum(len(t.checks) for p in policies for t in p.targets)
-    print(f"{len(policies)} policies, {targets} targets, {checks} checks: no errors")
+    policies = _policies(_place(args))
+    targets = [t for p in policies for t in p.targets]
+    checks = sum(len(t.checks) for t in targets)
+    counts = (_count(len(policies), "policy", "policies"), _count(len(targets), "target"), _count(checks, "check"))
+    print(f"{', '.join(counts)}: no errors")
     return 0
 
 
 def _policy_explain(args: argparse.Namespace) -> int:
-    print("\n\n".join(explain(policy) for policy in _policies(args.path)))
+    print("\n\n".join(explain(policy) for policy in _policies(_place(args))))
     return 0
 
 
@@ -199,6 +198,17 @@ def _policy_schema(args: argparse.Namespace) -> int:
 
 
 # -- parts -------------------------------------------------------------------------------------------------------
+
+
+def _place(args: argparse.Namespace) -> str:
+    """Where the policies are that a `policy` command is about; two places are one too many."""
+    if args.path and args.policy and args.path != args.policy:
+        raise UsageError("two places are named", "give PATH or --policy PATH")
+    return str(args.path or args.policy or "policies")
+
+
+def _count(number: int, one: str, more: str = "") -> str:
+    return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def _policies(path: str) -> tuple[Policy, ...]:

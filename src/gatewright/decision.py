@@ -59,6 +59,21 @@ class Reason(Enum):
         "Another run is moving a version of this model right now.",
         "Wait until it ends, at the latest when its lease does, and run the same command again.",
     )
+    WRONG_VERSION = (
+        "wrong_version",
+        "There is no such version.",
+        "Name a version that the registry has.",
+    )
+    AMBIGUOUS_SUBJECT = (
+        "ambiguous_subject",
+        "It is not clear which version is meant.",
+        "Write MODEL/12, MODEL@alias or MODEL/latest.",
+    )
+    POLICY_ERROR = (
+        "policy_error",
+        "The policy cannot be used, or the command does not fit it.",
+        "Repair what the error names; nothing was judged.",
+    )
     DRY_RUN = ("dry_run", "A rehearsal: this would be done, and nothing was.", "Run it without --dry-run.")
 
     def __init__(self, code: str, meaning: str, next_step: str) -> None:

@@ -41,12 +41,15 @@ class PolicyError(GatewrightError):
 
 
 class UsageError(GatewrightError):
-    """The command itself asks for something that does not exist: an unknown target, an unreadable subject."""
+    """The command itself asks for something that does not exist: an unknown target, an unreadable subject.
+
+    reason: the stable code of the decision that it comes to.
+    """
 
     exit_code = 2
 
-    def __init__(self, text: str, hint: str = "") -> None:
-        self.text, self.hint = text, hint
+    def __init__(self, text: str, hint: str = "", reason: str = "policy_error") -> None:
+        self.text, self.hint, self.reason = text, hint, reason
         super().__init__(text + (f" ({hint})" if hint else ""))
 
 

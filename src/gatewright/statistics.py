@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -38,26 +39,29 @@ def holm_levels(level: float, slices: int) -> tuple[float, ...]:
 
 def critical(level: float, df: Floats | float | None = None) -> Any:
     """The quantile of the normal distribution, or of Student's with `df` degrees of freedom."""
+    if df is None:
+        return NormalDist().inv_cdf(level)
     from scipy import special
 
-    return special.ndtri(level) if df is None else special.stdtrit(df, level)
+    return special.stdtrit(df, level)
 
 
 # -- bounds from an estimate and its standard error --------------------------------------------------------------
 
 
 def wald(value: Floats, error: Floats, level: float, df: Floats | None = None, scale: Scale = "plain") -> Bounds:
-    """value ± quantile · error, taken on a scale on which the estimate is closer to normal, and brought back.
+    """Bounds value ± quantile · error, taken on a scale on which the estimate is closer to normal, and brought back.
 
     error: standard errors on the plain scale; the delta method carries them over. Estimates at the end of their
-    scale (a logit of 1) stay on the plain one.
+    scale (a logit of 1), or whose error is of the size of what is left to there, stay on the plain one.
     """
     import numpy as np
 
     step = critical(level, df) * error
     if scale == "plain":
         return value - step, value + step
-    inside = {"log": value > 0, "logit": (value > 0) & (value < 1), "fisher": abs(value) < 1}[scale]
+    room = {"log": value, "logit": np.minimum(value, 1 - value), "fisher": 1 - abs(value)}[scale]
+    inside = (room > 0) & (error < room / 2)
     safe = np.where(inside, value, 0.5)
     there, slope, back = _transform(scale, safe)
     low = np.where(inside, back(there - step * slope), value - step)
@@ -68,12 +72,11 @@ def wald(value: Floats, error: Floats, level: float, df: Floats | None = None, s
 def _transform(scale: Scale, value: Floats) -> tuple[Floats, Floats, Callable[[Floats], Floats]]:
     """(the value on the scale, the scale's slope there, the way back)."""
     import numpy as np
-    from scipy import special
 
     if scale == "log":
         return np.log(value), 1 / value, np.exp
     if scale == "logit":
-        return special.logit(value), 1 / (value * (1 - value)), special.expit
+        return np.log(value / (1 - value)), 1 / (value * (1 - value)), lambda x: 1 / (1 + np.exp(-x))
     return np.arctanh(value), 1 / (1 - value**2), np.tanh
 
 
@@ -148,30 +151,38 @@ def mean_of(parts: Floats, low: Floats, high: Floats, weights: Floats) -> Bounds
 # -- the largest difference between slices -----------------------------------------------------------------------
 
 
-def gap(value: Floats, bounds: Callable[[float], Bounds], level: float) -> tuple[float, float]:
-    """Bounds of the largest minus the smallest of k independent values.
+def gap(
+    value: Floats, bounds: Callable[[float], Bounds], level: float, correlation: float = 0.0
+) -> tuple[float, float]:
+    """Bounds of the largest minus the smallest of k values.
 
     The gap exceeds u only if some pair does, so the largest upper bound over pairs needs no correction; the lower
-    one is the best of k(k − 1) claims and pays for them all (Bonferroni).
+    one is the best of k(k − 1) claims and pays for them all (Bonferroni). correlation: of any two values; −1 is the
+    worst case.
     """
     import numpy as np
 
-    _, high = mover(*_crossed(value, bounds, level))
-    low, _ = mover(*_crossed(value, bounds, _shared(level, len(value))))
+    _, high = mover(*_crossed(value, bounds, level), 1.0, correlation)
+    low, _ = mover(*_crossed(value, bounds, _shared(level, len(value))), 1.0, correlation)
     np.fill_diagonal(high, 0)
     np.fill_diagonal(low, 0)
     return max(float(low.max()), 0.0), float(high.max())
 
 
-def ratio(value: Floats, bounds: Callable[[float], Bounds], level: float) -> tuple[float, float]:
-    """Bounds of the smallest over the largest of k independent positive values; as `gap`, on the log scale."""
+def ratio(
+    value: Floats, bounds: Callable[[float], Bounds], level: float, correlation: float = 0.0
+) -> tuple[float, float]:
+    """Bounds of the smallest over the largest of k positive values; as `gap`, on the log scale."""
     import numpy as np
+
+    def log(values: Floats) -> Floats:
+        return np.log(np.maximum(values, 1e-300))
 
     def logs(at: float) -> Bounds:
         low, high = bounds(at)
-        return np.log(np.maximum(low, 1e-300)), np.log(np.maximum(high, 1e-300))
+        return log(low), log(high)
 
-    low, high = gap(np.log(value), logs, level)
+    low, high = gap(log(value), logs, level, correlation)
     return float(np.exp(-high)), float(np.exp(-low))
 
 
@@ -189,10 +200,10 @@ def _crossed(value: Floats, bounds: Callable[[float], Bounds], level: float) -> 
 # -- sums that do not depend on the order of rows ----------------------------------------------------------------
 
 
-def whole_numbers(values: Floats, bits: int = 15) -> tuple[Floats, float]:
+def whole_numbers(values: Floats, bits: int) -> tuple[Floats, float]:
     """(whole numbers of at most `bits` bits as floats, the unit they count), rounded from `values`.
 
-    Sums of up to 2**22 of their squares are exact, in whatever order. The rounding is 2**-bits of the largest value.
+    Sums of 2**(53 − bits) of them are exact, in whatever order. The rounding is 2**-bits of the largest value.
     """
     import numpy as np
 
@@ -207,8 +218,11 @@ def squares_by(codes: Ints, values: Floats, size: int) -> Floats:
     """The sum of squares for each code below `size`."""
     import numpy as np
 
-    whole, unit = whole_numbers(values)
-    return np.bincount(codes, whole * whole, size) * unit**2
+    whole, unit = whole_numbers(values, 26)
+    square = whole * whole
+    high = np.floor(square * 2.0**-26)
+    low = square - high * 2.0**26
+    return np.asarray((np.bincount(codes, high, size) * 2.0**26 + np.bincount(codes, low, size)) * unit**2)
 
 
 def sums_by(codes: Ints, values: Floats, size: int) -> Floats:
@@ -216,7 +230,7 @@ def sums_by(codes: Ints, values: Floats, size: int) -> Floats:
     import numpy as np
 
     whole, unit = whole_numbers(values, 30)
-    return np.bincount(codes, whole, size) * unit
+    return np.asarray(np.bincount(codes, whole, size) * unit)
 
 
 def grouped_variance(influence: Floats, filled: Flags) -> tuple[Floats, Floats]:
@@ -240,13 +254,13 @@ def grouped_variance(influence: Floats, filled: Flags) -> tuple[Floats, Floats]:
 class Runs:
     """Rows in the order of slice and score, equal scores being one run.
 
-    order: (n,) rows. run: (n,) the run of each ordered row. slice: (r,) of each run. positives, negatives: (r,).
-    starts: (S + 1,) the first run of every slice.
+    order: (n,) rows. run: (n,) the run of each ordered row. slice: (r,) of each run, None if there is but one.
+    positives, negatives: (r,). starts: (S + 1,) the first run of every slice.
     """
 
     order: Ints
     run: Ints
-    slice: Ints
+    slice: Ints | None
     positives: Ints
     negatives: Ints
     starts: Ints
@@ -265,17 +279,30 @@ class Runs:
         """For every run, the sum over the runs before it in its slice."""
         import numpy as np
 
-        running = np.concatenate((np.zeros(1, values.dtype), np.cumsum(values)))
-        return running[:-1] - running[self.starts[:-1]][self.slice]
+        running = np.zeros(len(values) + 1, values.dtype)
+        np.cumsum(values, out=running[1:])
+        return running[:-1] if self.slice is None else running[:-1] - self.each(running[self.starts[:-1]])
 
-    def to_rows(self, of_positives: Floats, of_negatives: Floats, positive: Flags) -> Floats:
-        """A value for each row, in the rows' own order, from one for its run and class."""
+    def each(self, of_slices: Any) -> Any:
+        """For every run, the value of its slice."""
+        return of_slices[0] if self.slice is None else of_slices[self.slice]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A measure of a ranking by slice, (S,), and what a further row of a run would change, (r,) for either class."""
+
+    area: Floats
+    of_positive: Floats
+    of_negative: Floats
+
+    def to_rows(self, runs: Runs, positive: Flags) -> Floats:
+        """(n,) what each row changes, in the rows' own order."""
         import numpy as np
 
-        mine = np.where(positive[self.order], of_positives[self.run], of_negatives[self.run])
-        found = np.empty(len(mine))
-        found[self.order] = mine
-        return found
+        change = np.empty(len(positive))
+        change[runs.order] = np.where(positive[runs.order], self.of_positive[runs.run], self.of_negative[runs.run])
+        return change
 
 
 def ordered_runs(scores: Floats, positive: Flags, order: Ints, slices: Ints | None, size: int) -> Runs:
@@ -283,45 +310,48 @@ def ordered_runs(scores: Floats, positive: Flags, order: Ints, slices: Ints | No
     import numpy as np
 
     rows = len(scores)
-    if slices is not None and size > 1:
-        narrow = slices[order].astype(np.uint16 if size < 1 << 16 else np.int64)
-        order = order[np.argsort(narrow, kind="stable")]
-    ordered = scores[order]
-    where = np.zeros(rows, np.int64) if slices is None else slices[order]
-    fresh = np.ones(rows, np.bool_)
-    fresh[1:] = ordered[1:] != ordered[:-1]
+    where = None
     if slices is not None:
+        narrow = slices[order].astype(np.uint16 if size < 1 << 16 else np.int64)
+        by_slice = np.argsort(narrow, kind="stable")
+        order, where = order[by_slice], narrow[by_slice].astype(np.int64)
+    ordered = scores[order]
+    fresh = np.ones(rows, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
+    if where is not None:
         fresh[1:] |= where[1:] != where[:-1]
     first = np.flatnonzero(fresh)
-    hits = np.concatenate((np.zeros(1, np.int64), np.cumsum(positive[order], dtype=np.int64)))
-    ends = np.append(first[1:], rows)
-    positives = hits[ends] - hits[first]
-    of_run = where[first]
-    starts = np.searchsorted(of_run, np.arange(size + 1))
-    run = np.cumsum(fresh, dtype=np.int64) - 1
-    return Runs(order, run, of_run, positives, ends - first - positives, starts)
+    if len(first) == rows:
+        run, positives, length = np.arange(rows), positive[order].astype(np.int64), np.ones(rows, np.int64)
+    else:
+        run, length = np.cumsum(fresh, dtype=np.int64) - 1, np.diff(first, append=rows)
+        positives = np.add.reduceat(positive[order].astype(np.int64), first)
+    of_run = None if where is None else where[first]
+    starts = np.array([0, len(first)]) if of_run is None else np.searchsorted(of_run, np.arange(size + 1))
+    return Runs(order, run, of_run, positives, length - positives, starts)
 
 
-def roc_auc(runs: Runs, positive: Flags) -> tuple[Floats, Floats]:
-    """(area by slice, placement of each row minus that area): the parts of DeLong's variance.
+def roc_auc(runs: Runs) -> Curve:
+    """The area under the ROC curve, and how far each row's placement is from it.
 
     A positive's placement is the share of negatives that it outscores, a negative's the share of positives that
-    outscore it, ties counting half. X. Sun, W. Xu (2014), IEEE Signal Processing Letters 21, 1389–1393.
+    outscore it, ties counting half; the variance is the sum over both classes of Σ deviation² / (n (n − 1)).
+    E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson (1988), Biometrics 44, 837–845; by ranks as X. Sun, W. Xu (2014),
+    IEEE Signal Processing Letters 21, 1389–1393.
     """
     import numpy as np
 
     ones, zeros = runs.totals(runs.positives), runs.totals(runs.negatives)
     below = 2 * runs.before(runs.negatives) + runs.negatives
-    above = 2 * (ones[runs.slice] - runs.before(runs.positives)) - runs.positives
+    above = 2 * (runs.each(ones) - runs.before(runs.positives)) - runs.positives
     with np.errstate(divide="ignore", invalid="ignore"):
         area = runs.totals(runs.positives * below) / (2.0 * ones * zeros)
-        of_positive = below / (2.0 * zeros[runs.slice]) - area[runs.slice]
-        of_negative = above / (2.0 * ones[runs.slice]) - area[runs.slice]
-    return area, runs.to_rows(of_positive, of_negative, positive)
+        mean = runs.each(area)
+        return Curve(area, below * runs.each(0.5 / zeros) - mean, above * runs.each(0.5 / ones) - mean)
 
 
-def average_precision(runs: Runs, positive: Flags, weights: Floats) -> tuple[Floats, Floats]:
-    """(average precision by slice, influence of each row times the slice's weight of positives).
+def average_precision(runs: Runs, weights: Floats) -> Curve:
+    """Average precision, and each row's influence on it times the slice's positives, weighted.
 
     weights: (S, 2), how many rows a negative and a positive of the slice stand for. The influence is the derivative
     by the row's weight (the infinitesimal jackknife): with T and N the positives and all rows at or above a score,
@@ -330,31 +360,17 @@ def average_precision(runs: Runs, positive: Flags, weights: Floats) -> tuple[Flo
     """
     import numpy as np
 
-    hits = runs.positives * weights[runs.slice, 1]
-    rows = hits + runs.negatives * weights[runs.slice, 0]
+    hits = runs.positives * runs.each(weights[:, 1])
+    rows = hits + runs.negatives * runs.each(weights[:, 0])
     ones = runs.totals(hits)
-    true = ones[runs.slice] - runs.before(hits)
-    seen = runs.totals(rows)[runs.slice] - runs.before(rows)
+    true = runs.each(ones) - runs.before(hits)
+    seen = runs.each(runs.totals(rows)) - runs.before(rows)
     precision = true / seen
     with np.errstate(divide="ignore", invalid="ignore"):
         area = np.where(ones > 0, runs.totals(hits * precision) / ones, np.nan)
     up, down = hits / seen, hits * precision / seen
     up, down = runs.before(up) + up, runs.before(down) + down
-    return area, runs.to_rows(precision - area[runs.slice] + up - down, -down, positive)
-
-
-def stratified_variance(codes: Ints, deviations: Floats, sizes: Floats) -> Floats:
-    """Σ over a slice's two classes of (variance of the deviations / rows of the class): DeLong's variance.
-
-    codes: (n,) 2·slice + class. deviations: (n,), their mean over each class being zero. sizes: (S, 2).
-    E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson (1988), Biometrics 44, 837–845.
-    """
-    import numpy as np
-
-    squares = squares_by(codes, deviations, sizes.size).reshape(sizes.shape)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.where(sizes > 1, squares / (sizes * (sizes - 1)), np.nan)
-    return np.asarray(found.sum(axis=-1))
+    return Curve(area, precision - runs.each(area) + up - down, -down)
 
 
 # -- medians -----------------------------------------------------------------------------------------------------
@@ -387,7 +403,7 @@ def bootstrap(
     import numpy as np
 
     total = counts.sum()
-    drawn = np.random.Generator(np.random.Philox(seed)).multinomial(int(round(total)), counts / total, replicates)
+    drawn = np.random.Generator(np.random.Philox(seed)).multinomial(round(total), counts / total, replicates)
     found = np.sort(statistic(drawn.astype(float)))
 
     def bounds(level: float) -> tuple[float, float]:

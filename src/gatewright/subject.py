@@ -35,13 +35,13 @@ def parse_subject(text: str) -> Subject:
     hint = "write MODEL/12, MODEL@alias or MODEL/latest"
     match = _SUBJECT.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f'"{text}" names no model version', hint)
+        raise UsageError(f'"{text}" names no model version', hint, "ambiguous_subject")
     if match["alias"] is not None:
         return Subject(match["model"], alias=match["alias"])
     if match["version"].lower() == "latest":
         return Subject(match["model"])
     if not re.fullmatch(r"[1-9][0-9]{0,17}", match["version"]):
-        raise UsageError(f'"{match["version"]}" is no version number', hint)
+        raise UsageError(f'"{match["version"]}" is no version number', hint, "ambiguous_subject")
     return Subject(match["model"], version=int(match["version"]))
 
 

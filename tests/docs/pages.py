@@ -104,4 +104,7 @@ def reference() -> ModuleType:
         sys.path.remove(folder)
 
 
-PAGES = [Page(p) for p in sorted([*ROOT.glob("*.md"), *(p for f in FOLDERS for p in (ROOT / f).rglob("*.md"))])]
+_FILES = [*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))]
+
+#: every page that somebody wrote; snapshots are what the program wrote
+PAGES = [Page(path) for path in sorted(_FILES) if ROOT / "tests" / "snapshots" not in path.parents]

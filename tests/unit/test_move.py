@@ -12,7 +12,7 @@ import pytest
 from gatewright import gate as story
 from gatewright.case import Gate
 from gatewright.ladder import holding, holds, number_in
-from gatewright.ledger.entry import Actor, open_intent
+from gatewright.ledger.entry import Actor, Row, open_intent
 from gatewright.ledger.memory import MemoryLedger
 from gatewright.measure import PATHS
 from gatewright.policy.load import read_policies
@@ -149,7 +149,7 @@ def overtaken(change: Callable[[MemoryRegistry], None]) -> tuple[str, str, Memor
     story.promote(gate(rules, real, ledger, clock), Subject("fraud", 1), "production")
 
     class Meddled(MemoryLedger):
-        def append(self, entry: Any, attachments: Any) -> bool:
+        def append(self, entry: Any, attachments: Any) -> Row | None:
             if entry.kind == "intended":
                 change(real)
             return ledger.append(entry, attachments)

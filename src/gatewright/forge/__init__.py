@@ -139,6 +139,9 @@ class Forge(Protocol):
     #: for people, without credentials
     address: str
 
+    def default_branch(self) -> str:
+        """The full name of the branch whose workflows and policies are trusted, as in refs/heads/main."""
+
     def thread(self, number: int) -> Thread | None:
         """An issue or pull request with all its comments."""
 

@@ -66,23 +66,26 @@ def _sent(run: dict[str, Any]) -> int:
 
 
 def _find(site: Site, what: str, check: Check) -> dict[str, Any] | None:
-    """The check run that this one is: a run of the same name that is somebody else's is never touched.
+    """The check run to change: the newest of its name, if it is about the same evidence.
 
-    What is completed does not go back to being in progress, and annotations cannot be taken back: then a new run of
-    the same name takes the old one's place.
+    GitHub goes by the newest run of a name, so an older one is never brought up to date in its place, and one that
+    is somebody else's, perhaps a job's, is never touched.
     """
     path = (*site.path, "commits", check.head, "check-runs")
-    listed = site.rest.pages(what, *path, key="check_runs", check_name=check.name, filter="all")
+    listed = site.rest.pages(what, *path, key="check_runs", check_name=check.name, filter="latest")
     if listed is None:
         raise Undetermined(f"could not {what}", "GitHub does not know that commit", "Check that it was pushed.")
-    ours = [r for r in listed if r["external_id"] == check.external_id and _fits(r, check)]
-    return max(ours, key=lambda r: int(r["id"]), default=None)
+    newest = max(listed, key=lambda r: int(r["id"]), default=None)
+    return newest if newest is not None and _fits(newest, check) else None
 
 
 def _fits(run: dict[str, Any], check: Check) -> bool:
+    """Whether a run can become this one: completed does not go back, and annotations cannot be taken back."""
     back = run["status"] == "completed" and check.outcome == "pending"
     have, want = _sent(run), len(check.annotations)
-    return not back and have <= want and (have == want or have % BATCH == 0)
+    return (
+        run["external_id"] == check.external_id and not back and (have == want or (have < want and have % BATCH == 0))
+    )
 
 
 def _body(check: Check, annotations: tuple[Annotation, ...] = ()) -> dict[str, Any]:

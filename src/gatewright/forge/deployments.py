@@ -15,12 +15,12 @@ LONGEST = 140
 def record(site: Site, me: Person, deployment: Deployment) -> Posted:
     """Writes a deployment once, and its state unless that is its latest already."""
     what = f"record the deployment to {deployment.environment}"
-    made = _find(site, me, deployment, what) or site.rest.create(
-        lambda: _create(site, deployment, what), lambda: _find(site, me, deployment, what)
-    )
+    found = _find(site, me, deployment, what)
+    made = found or site.rest.create(lambda: _create(site, deployment, what), lambda: _find(site, me, deployment, what))
     path = (*site.path, "deployments", str(made["id"]), "statuses")
-    latest = (site.rest.pages(what, *path) or [{}])[0]
-    if latest.get("state") != deployment.state:
+    # GitHub lists the newest first, and a new deployment has none.
+    latest = site.rest.pages(what, *path) if found else None
+    if not latest or latest[0]["state"] != deployment.state:
         # Twice the same status is as good as once.
         site.rest.send(what, "POST", *path, body=_status(deployment))
     return Posted(int(made["id"]), str(made["url"]))

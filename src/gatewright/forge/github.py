@@ -63,6 +63,10 @@ class GitHubForge:
         self._me: Person | None = None
         self.address = f"{repository} on {(urlsplit(api_url).hostname or '').removeprefix('api.')}"
 
+    def default_branch(self) -> str:
+        """The full name of the default branch."""
+        return source.default_branch(self._site, "read the repository's default branch")
+
     def thread(self, number: int) -> Thread | None:
         """An issue or pull request with all its comments."""
         return conversation.read(self._site, number)

@@ -37,6 +37,10 @@ class MemoryForge:
     deployments: dict[str, list[Deployment]] = field(default_factory=dict)
     reactions: list[tuple[int, Reaction]] = field(default_factory=list)
 
+    def default_branch(self) -> str:
+        """The full name of the default branch."""
+        return f"refs/heads/{self.branch}"
+
     def thread(self, number: int) -> Thread | None:
         """An issue or pull request with all its comments."""
         return self.threads.get(number)
@@ -71,7 +75,7 @@ class MemoryForge:
 
     def role(self, login: str) -> str:
         """What somebody may do in the repository."""
-        return self.roles.get(login, "none")
+        return next((role for name, role in self.roles.items() if name.casefold() == login.casefold()), "none")
 
     def member(self, team: str, login: str) -> Membership:
         """Whether somebody is an active member of a team."""
@@ -107,10 +111,18 @@ class MemoryForge:
 
     def check(self, check: Check) -> Posted:
         """Shows a check run."""
-        same_run = (check.name, check.head, check.external_id)
-        kept = [c for c in self.checks if (c.name, c.head, c.external_id) != same_run]
-        self.checks = [*kept, check]
-        return Posted(len(self.checks), f"memory:checks/{check.name}")
+        newest = max((n for n, c in enumerate(self.checks) if (c.name, c.head) == (check.name, check.head)), default=-1)
+        known = self.checks[newest] if newest >= 0 else None
+        if (
+            known
+            and known.external_id == check.external_id
+            and (check.outcome != "pending" or known.outcome == "pending")
+        ):
+            self.checks[newest] = check
+        else:
+            newest = len(self.checks)
+            self.checks.append(check)
+        return Posted(newest + 1, f"memory:checks/{newest + 1}")
 
     def find_issue(self, key: str) -> Posted | None:
         """The open issue that `key` names."""

@@ -13,7 +13,7 @@ from gatewright.problem import PolicyError, Problem, Undetermined
 _WANTED = (".yaml", ".yml")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
-_BLOB = "...on Blob{text isBinary isTruncated}"
+_BLOB = "...on Blob{text isTruncated}"
 _TREE = f"file(path: $path) {{ type object {{ {_BLOB} ...on Tree{{entries{{name type object{{{_BLOB}}}}}}} }} }}"
 _TARGET = f"{{ __typename oid ...on Commit{{{_TREE}}} ...on Tag{{target{{__typename oid ...on Commit{{{_TREE}}}}}}} }}"
 
@@ -35,6 +35,12 @@ def read(site: Site, path: str, ref: str = "") -> Files | None:
         return _by_graphql(site, path, ref)
     except NoGraphQL:
         return _by_rest(site, path, ref)
+
+
+def default_branch(site: Site, what: str) -> str:
+    """The full name of the default branch."""
+    repository = site.rest.get(what, *site.path) or site.unseen(what)
+    return f"refs/heads/{repository['default_branch']}"
 
 
 def _names(ref: str) -> tuple[str, str]:
@@ -77,7 +83,7 @@ def _files(site: Site, what: str, path: str, ref: str, target: dict[str, Any] | 
 
 
 def _text(site: Site, what: str, path: str, commit: str, blob: dict[str, Any]) -> str:
-    if blob.get("text") is not None and not blob["isTruncated"] and not blob["isBinary"]:
+    if blob.get("text") is not None and not blob["isTruncated"]:
         return str(blob["text"]).removeprefix("\ufeff")
     return _raw(site, what, path, commit)
 
@@ -115,10 +121,7 @@ def _commit(site: Site, what: str, ref: str) -> tuple[str, str] | None:
     """The full name of a ref and its commit."""
     if _COMMIT.fullmatch(ref):
         return ref, ref
-    if not ref:
-        repository = site.rest.get(what, *site.path) or site.unseen(what)
-        ref = f"refs/heads/{repository['default_branch']}"
-    for name in dict.fromkeys(_names(ref)):
+    for name in dict.fromkeys(_names(ref or default_branch(site, what))):
         found = site.rest.get(what, *site.path, "git", "ref", *name.removeprefix("refs/").split("/"))
         if found is not None and found["object"]["type"] == "tag":
             found = site.rest.get(what, *site.path, "git", "tags", found["object"]["sha"])

@@ -17,6 +17,10 @@ class NoForge:
 
     address = "this terminal"
 
+    def default_branch(self) -> str:
+        """No repository is known."""
+        return _unknown("read the repository's default branch")
+
     def thread(self, number: int) -> Thread | None:
         """There is none."""
         return None

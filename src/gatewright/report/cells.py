@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from gatewright.policy.model import Champion
+from gatewright.quantity import is_finite
+from gatewright.report.glyph import draw
 from gatewright.report.model import Report
-from gatewright.verdict import Result, Status, Verdict, shown, spelled
+from gatewright.verdict import Result, SliceResult, Status, Verdict, shown, spelled
 
 #: status → (sign, word), the most urgent first; a sign is never the only difference
 SIGNS: dict[Status, tuple[str, str]] = {
@@ -36,7 +39,7 @@ class Cells:
 def cells(result: Result) -> Cells:
     """The row of one check; a cell that has nothing to say is empty."""
     check = result.check
-    value = shown(check, result.value)
+    value = _short(shown(check, result.value))
     return Cells(
         check.name or _left_side(result),
         "" if value == "yes" and check.op is None else value,
@@ -46,10 +49,31 @@ def cells(result: Result) -> Cells:
     )
 
 
+def _short(value: str) -> str:
+    """A commit or a digest by its first characters, as tools print them."""
+    return value[:12] if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", value) else value
+
+
 def by_urgency(verdict: Verdict) -> tuple[Result, ...]:
     """What must be seen first comes first; the policy's order otherwise."""
     order = list(SIGNS)
     return tuple(sorted(verdict.results, key=lambda r: order.index(r.status)))
+
+
+def slice_drawing(part: SliceResult, scale: tuple[float, float, float] | None) -> str:
+    """A slice's interval on the scale of all; empty where there is none."""
+    if scale is None or part.interval is None:
+        return ""
+    return draw(part.interval, scale[2], width=21, scale=scale[:2])
+
+
+def slices_scale(result: Result) -> tuple[float, float, float] | None:
+    """(least, greatest, limit) over the slices that decide, so that drawings compare; None without intervals."""
+    deciding = [part.interval for part in result.slices if part.interval and part.status != "skip"]
+    ends = [end for interval in deciding for end in (interval.low, interval.high) if is_finite(end)]
+    if result.limit is None or not ends:
+        return None
+    return min(*ends, result.limit), max(*ends, result.limit), result.limit
 
 
 def tally(verdict: Verdict) -> str:

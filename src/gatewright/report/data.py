@@ -6,8 +6,9 @@ from typing import Any
 
 from gatewright.approvals import Standing
 from gatewright.canonical import plain
+from gatewright.decision import Reason
 from gatewright.ledger.entry import Entry, Row
-from gatewright.problem import PolicyError
+from gatewright.problem import GatewrightError, PolicyError, UsageError
 from gatewright.quantity import Interval, is_finite
 from gatewright.report.model import Audit, Failure, History, Report, Rung, Status
 from gatewright.verdict import Result, SliceResult
@@ -103,14 +104,29 @@ def _failure(failure: Failure) -> dict[str, Any]:
     subject = failure.subject
     return {
         "decision": "error",
-        "reason": "policy_error" if error.exit_code == 2 else "undetermined",
+        "reason": str(_reason(error)),
+        "detail": str(error),
         "verdict": None,
         "model": subject.model if subject else failure.model or None,
         "version": subject.version if subject else None,
         "target": failure.target or None,
+        "champion": None,
+        "previous_version": None,
+        "evidence_digest": None,
+        "policy_digest": None,
         "checks": [],
+        "approvals": _approvals(Standing()),
+        "ledger": None,
+        "steps": [],
+        "notes": [],
         "error": {"message": str(error), "problems": problems},
     }
+
+
+def _reason(error: GatewrightError) -> Reason:
+    if isinstance(error, UsageError):
+        return next(r for r in Reason if r.code == error.reason)
+    return Reason.POLICY_ERROR if isinstance(error, PolicyError) else Reason.UNDETERMINED
 
 
 def _status(status: Status) -> dict[str, Any]:

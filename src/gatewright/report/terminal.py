@@ -13,7 +13,7 @@ from rich.text import Text
 
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import GatewrightError, PolicyError, Undetermined, UsageError
-from gatewright.report.cells import SIGNS, by_urgency, cells, next_step, tally
+from gatewright.report.cells import SIGNS, by_urgency, cells, next_step, slice_drawing, slices_scale, tally
 from gatewright.report.escape import terminal as safe
 from gatewright.report.glyph import draw
 from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Status
@@ -121,8 +121,11 @@ def _because(result: Result) -> Text:
 
 def _slices(result: Result) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left", title_style="bold")
-    for name in (str(result.check.column), "rows", "candidate", "champion", "", ""):
-        table.add_column(_text(name), justify="left" if name == result.check.column else "right", no_wrap=True)
+    table.add_column(_text(str(result.check.column)), overflow="fold")
+    for name in ("rows", "candidate", "champion"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for part in result.slices[:MAX_SLICES]:
         table.add_row(*_slice(result, part))
     more = len(result.slices) - MAX_SLICES
@@ -135,9 +138,8 @@ def _slice(result: Result, part: SliceResult) -> Iterator[Text]:
     yield _text("" if part.rows is None else f"{part.rows:,}".replace(",", " "))
     yield _text(shown(result.check, part.value))
     yield _text(shown(result.check, part.champion))
-    drawn = part.interval is not None and result.limit is not None
-    yield _text(draw(part.interval, result.limit) if drawn else "")
-    yield _text(part.because, "dim")
+    yield _text(slice_drawing(part, slices_scale(result)))
+    yield _text("too few rows to decide" if part.status == "skip" else "", "dim")
 
 
 def _approvals(rules: Iterable[Any]) -> Iterator[RenderableType]:

@@ -42,7 +42,8 @@ class Margins:
 
     @property
     def n(self) -> Floats:
-        return self.true.sum(axis=-1, keepdims=True)
+        found: Floats = self.true.sum(axis=-1, keepdims=True)
+        return found
 
     @property
     def present(self) -> Flags:
@@ -71,7 +72,7 @@ def _share(part: Floats, whole: Floats) -> Floats:
     """part/whole, 0 where there is nothing, as scikit-learn has it."""
     import numpy as np
 
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))
 
 
 def _per(whole: Floats) -> Floats:
@@ -213,15 +214,6 @@ class Table:
                 self.sizes[column] = max(self.sizes[column], *(ids[column] + 1), 0)
             counts.put(codes, count)
 
-    def rows(self, column: str | None) -> Ints:
-        """(S,) rows of each slice."""
-        return self.by_class(column).sum(axis=1).astype(int)
-
-    def by_class(self, column: str | None) -> Floats:
-        """(S, K) rows of each true class."""
-        cells = self._occurring(column)
-        return self._sum(column, cells, cells.true)
-
     def _occurring(self, column: str | None) -> Cells:
         codes, count = self._counts[column].items()
         models = []
@@ -281,9 +273,7 @@ class Table:
         bounds = lambda at: statistics.wald(value, error.size, at, error.df, scale)  # noqa: E731
         return Estimate(value, _why(metric), method, bounds)
 
-    def _error(
-        self, cells: Cells, metric: str, signs: Mapping[int, float], margins: Mapping[int, Margins]
-    ) -> _Error:
+    def _error(self, cells: Cells, metric: str, signs: Mapping[int, float], margins: Mapping[int, Margins]) -> _Error:
         """The standard error of Σ sign · metric, by units where there are any, but never below the one of rows."""
         import numpy as np
 
@@ -308,7 +298,8 @@ class Table:
         # both right 0, only the candidate 1, only the champion 2, neither 3
         codes = cells.slice * 4 + 2 * wrong[0] + wrong[1]
         count = cells.count if only is None else cells.count * (cells.true == only)
-        return np.bincount(codes, count, self.sizes[column] * 4).reshape(-1, 4)
+        counted = np.bincount(codes, count, self.sizes[column] * 4)
+        return counted.reshape(-1, 4).astype(np.float64)
 
     def _bootstrapped(self, cells: Cells, metric: str, factor: float, value: Floats) -> Estimate:
         import numpy as np

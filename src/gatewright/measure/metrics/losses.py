@@ -36,7 +36,7 @@ def _log_loss(rows: Rows, answers: Answers) -> Floats:
         of_truth = np.where(rows.codes == 1, scores, 1 - scores)
     else:
         of_truth = scores[np.arange(len(scores)), rows.codes]
-    return -np.log(np.clip(of_truth, _LEAST, 1 - _LEAST))
+    return np.asarray(-np.log(np.clip(of_truth, _LEAST, 1 - _LEAST)))
 
 
 def _brier(rows: Rows, answers: Answers) -> Floats:
@@ -189,6 +189,8 @@ class Losses:
 
         rows = self._totals("rows", column)
         found = np.full(len(rows), np.nan)
+        if self._sums_of("square", column).overflow:
+            return found
         for slice_ in np.flatnonzero(rows):
             n = int(rows[slice_])
             square = self._sums_of("square", column).exact(int(slice_))

@@ -72,4 +72,4 @@ class State(Protocol):
         """The metric of one model: 0 the candidate, 1 the champion."""
 
     def pair(self, metric: str, factor: float, column: str | None) -> Estimate:
-        """candidate − factor · champion, on the same rows."""
+        """The statistic candidate − factor · champion, on the same rows."""
