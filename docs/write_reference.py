@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import example
+import yaml
 
 from gatewright import cli
 from gatewright.decision import Reason
@@ -44,8 +45,8 @@ class Command:
 
 def pages() -> dict[Path, str]:
     """Every page with a generated part, as it should be."""
-    filled = {page: _filled(page) for page in (ROOT / "README.md", ROOT / "docs/commands.md", ROOT / "docs/reasons.md")}
-    return {POLICY: _policy(), **filled}
+    names = ("README.md", "docs/commands.md", "docs/github.md", "docs/reasons.md")
+    return {POLICY: _policy(), **{ROOT / name: _filled(ROOT / name) for name in names}}
 
 
 def commands() -> tuple[Command, ...]:
@@ -146,6 +147,23 @@ def _document(command: str, found: Mapping[str, Any]) -> str:
     return f"### JSON of {command}\n\n```json\n{text}\n```"
 
 
+def _inputs() -> str:
+    """What action.yml says of its inputs."""
+    told = _action()["inputs"].items()
+    rows = ((f"`{k}`", v["description"], f"`{v['default']}`" if "default" in v else "") for k, v in told)
+    return _table(("input", "meaning", "default"), rows)
+
+
+def _outputs() -> str:
+    rows = ((f"`{k}`", v["description"]) for k, v in _action()["outputs"].items())
+    return _table(("output", "meaning"), rows)
+
+
+def _action() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    return found
+
+
 def _comment() -> str:
     """The comment as GitHub gets it, without the line by which it is found again."""
     text = markdown.comment(example.pending(), example.NOON)
@@ -164,6 +182,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "documents": _documents,
     "reasons": _reasons,
     "comment": _comment,
+    "inputs": _inputs,
+    "outputs": _outputs,
 }
 
 

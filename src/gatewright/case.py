@@ -57,8 +57,13 @@ def look(gate: Gate, subject: Subject, target: Target) -> Case:
     Raises UsageError where the registry has no such version, Undetermined where no single holder can be named.
     """
     below = gate.policy.target(target.after) if target.after else None
-    models = read(gate, target, *([below] if below else []))
-    candidate = _candidate(gate, subject, models.get(subject.model))
+    models, held = survey(gate, target, *([below] if below else []))
+    return Case(target, find(gate, subject, models), held, models)
+
+
+def survey(gate: Gate, target: Target, *others: Target) -> tuple[Models, Holding]:
+    """The models that the targets live in, and who holds the first; Undetermined where that cannot be told."""
+    models = read(gate, target, *others)
     held = holding(target, gate.policy.model, models)
     if held.conflict:
         raise Undetermined(
@@ -66,10 +71,12 @@ def look(gate: Gate, subject: Subject, target: Target) -> Case:
             held.conflict,
             "Make the registry name one holder (archive the other version, or move the alias), then run again.",
         )
-    return Case(target, candidate, held, models)
+    return models, held
 
 
-def _candidate(gate: Gate, subject: Subject, model: Model | None) -> Version:
+def find(gate: Gate, subject: Subject, models: Models) -> Version:
+    """The version that a subject means; UsageError where there is none, Undetermined where it is not READY."""
+    model = models.get(subject.model)
     if model is None:
         raise UsageError(
             f'{gate.registry.address} has no registered model "{subject.model}"',

@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from gatewright import __version__, gate
+from gatewright.action.run import action
 from gatewright.case import Gate
 from gatewright.connection import connect
 from gatewright.decision import exit_code
@@ -32,9 +33,15 @@ from gatewright.policy_files import read_files
 from gatewright.problem import GatewrightError, UsageError
 from gatewright.registry.mlflow import MlflowRegistry
 from gatewright.rehearsal import rehearse
+from gatewright.relay import listen
 from gatewright.report import data, html, markdown, terminal
+from gatewright.report.escape import terminal as safe
 from gatewright.report.model import Failure, Report
+from gatewright.rollback import Wish
 from gatewright.subject import Subject, parse_subject
+
+RELAY = """Hears MLflow's webhooks and starts the gate on GitHub, until it is interrupted.
+GATEWRIGHT_WEBHOOK_SECRET is the webhook's secret, GITHUB_TOKEN may write the repository's contents."""
 
 EPILOG = """exit codes: 0 done, nothing to do, or pending; 1 the verdict is fail or inconclusive;
 2 the command or the policy is wrong; 3 it could not be determined: nothing was changed, or the message says what"""
@@ -70,11 +77,17 @@ def parser() -> argparse.ArgumentParser:
     _ask(one)
     one = _command(commands, "promote", "evaluate, then move the version or request approvals", _promote)
     _ask(one)
-    one.add_argument("--dry-run", action="store_true", help="show what would be done; write nothing")
+    _rehearsed(one)
+    _broken_glass(one)
+    one.add_argument("--reason", default="", metavar="TEXT", help="why; owed with --override")
+    _rollback(commands)
     _model(_command(commands, "status", "who holds what, what waits, what moves", _status))
     _model(_command(commands, "history", "every event: who, what, when, why, evidence", _history))
     _audit(commands)
     _policy(commands)
+    one = commands.add_parser("action", help="the GitHub Action's entry point: what to do comes from the event")
+    one.set_defaults(run=lambda args: action(os.environ, now))
+    _relay(commands)
     show = commands.add_parser("demo", help="the whole story on an embedded registry, no network", epilog=EPILOG)
     show.add_argument("--keep", metavar="FOLDER", help="keep the registry there, to look at it with mlflow ui")
     show.set_defaults(run=lambda args: demo(Console(), args.keep))
@@ -94,6 +107,17 @@ def _command(commands: Any, name: str, about: str, run: Callable[[argparse.Names
     return one
 
 
+def _relay(commands: Any) -> None:
+    about = "hear MLflow's webhooks and start the gate on GitHub"
+    one = commands.add_parser(
+        "relay", help=about, description=RELAY, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    one.add_argument("--repository", default="", metavar="OWNER/NAME", help="default: GITHUB_REPOSITORY")
+    one.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: 127.0.0.1)")
+    one.add_argument("--port", type=int, default=8085, metavar="PORT", help="where to listen (default: 8085)")
+    one.set_defaults(run=lambda args: listen(os.environ, args.repository, args.host, args.port, _said))
+
+
 def _common(one: argparse.ArgumentParser) -> None:
     one.add_argument("--policy", default="policies", metavar="PATH", help="policy file or folder (default: policies)")
     one.add_argument("--tracking-uri", metavar="URI", help="default: MLFLOW_TRACKING_URI, as MLflow reads it")
@@ -107,6 +131,26 @@ def _common(one: argparse.ArgumentParser) -> None:
 def _ask(one: argparse.ArgumentParser) -> None:
     one.add_argument("subject", metavar="SUBJECT", help="MODEL/12, MODEL@alias or MODEL/latest, also behind models:/")
     one.add_argument("--to", required=True, metavar="TARGET", help="the policy's target, for example production")
+
+
+def _rehearsed(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--dry-run", action="store_true", help="show what would be done; write nothing")
+
+
+def _broken_glass(one: argparse.ArgumentParser) -> None:
+    about = "go ahead against the policy, if its `override` names you; recorded, with what was overridden"
+    one.add_argument("--override", action="store_true", help=about)
+
+
+def _rollback(commands: Any) -> None:
+    one = _command(commands, "rollback", "bring the last good version back, in one move", _roll_back)
+    _model(one)
+    one.add_argument("--from", dest="to", required=True, metavar="TARGET", help="the target to take the version from")
+    one.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the ledger and on the version")
+    one.add_argument("--to-version", type=int, metavar="N", help="go back to this one (default: the last good one)")
+    one.add_argument("--fast", action="store_true", help="do not try whether it still loads and its signature fits")
+    _rehearsed(one)
+    _broken_glass(one)
 
 
 def _model(one: argparse.ArgumentParser) -> None:
@@ -148,10 +192,25 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _promote(args: argparse.Namespace) -> int:
     subject = parse_subject(args.subject)
-    ours = _gate(args, subject.model)
-    if args.dry_run:
-        return _reported(args, rehearse(ours, lambda g: gate.promote(g, subject, args.to)))
-    return _reported(args, gate.promote(ours, subject, args.to))
+    why = _reason(args, owed=args.override)
+    return _moved(args, subject.model, lambda g: gate.promote(g, subject, args.to, why=why, override=args.override))
+
+
+def _roll_back(args: argparse.Namespace) -> int:
+    wish = Wish(args.to, _reason(args, owed=True), args.to_version, args.fast, args.override)
+    return _moved(args, args.model, lambda g: gate.rollback(g, wish))
+
+
+def _moved(args: argparse.Namespace, model: str, command: Callable[[Gate], Report]) -> int:
+    ours = _gate(args, model)
+    return _reported(args, rehearse(ours, command) if args.dry_run else command(ours))
+
+
+def _reason(args: argparse.Namespace, owed: bool) -> str:
+    why = str(args.reason).strip()
+    if owed and not why:
+        raise UsageError("a reason is owed", "say why: --reason TEXT; the ledger keeps it")
+    return why
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -230,6 +289,10 @@ def _gate(args: argparse.Namespace, model: str) -> Gate:
         lambda: now(),
         lambda: uuid.uuid4().hex,
     )
+
+
+def _said(line: str) -> None:
+    print(safe(line), file=sys.stderr, flush=True)
 
 
 def now() -> datetime:

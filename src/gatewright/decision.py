@@ -9,7 +9,7 @@ from typing import Literal
 from gatewright.approvals import Standing
 from gatewright.verdict import Verdict
 
-Kind = Literal["promoted", "pending", "refused", "evaluated", "noop", "error"]
+Kind = Literal["promoted", "pending", "refused", "rolled_back", "evaluated", "noop", "error"]
 
 DONE, REFUSED, UNDETERMINED = 0, 1, 3
 
@@ -44,6 +44,21 @@ class Reason(Enum):
         "The target comes after another one, which the version does not hold.",
         "Promote the version to the earlier target first.",
     )
+    NO_PREVIOUS_VERSION = (
+        "no_previous_version",
+        "There is no earlier version to go back to that held the target and was not taken back from it.",
+        "Name one with --to-version if you know better; gatewright history shows who held the target.",
+    )
+    VETOED = (
+        "vetoed",
+        "Somebody who may say no has said no, or the version was rolled back from this target.",
+        "Register a better version, or promote this one with --override --reason TEXT if the policy names you.",
+    )
+    OVERRIDDEN = (
+        "overridden",
+        "Somebody whom the policy names went ahead against it; the ledger says who, why and against what.",
+        "Look into what was overridden: gatewright history shows it.",
+    )
     CANDIDATE_CHANGED = (
         "candidate_changed",
         "The candidate's evidence changed while the decision was made.",
@@ -74,6 +89,22 @@ class Reason(Enum):
         "The policy cannot be used, or the command does not fit it.",
         "Repair what the error names; nothing was judged.",
     )
+    NO_COMMAND = ("no_command", "Nothing was asked.", "Nothing.")
+    NOT_AUTHORIZED = (
+        "not_authorized",
+        "Whoever asks for it may not start it.",
+        "Ask somebody who may: write access starts a run, and only whom the policy names may override it.",
+    )
+    UNTRUSTED_CONTEXT = (
+        "untrusted_context",
+        "A fork or another branch than the default one is never trusted with a move.",
+        "Ask for it from the default branch: by a comment, or by starting a workflow there.",
+    )
+    UNSAFE_EVENT = (
+        "unsafe_event",
+        "A workflow that this event starts may be anybody's, so that it is never trusted with a move.",
+        "Ask for it by a comment, or by starting a workflow on the default branch.",
+    )
     DRY_RUN = ("dry_run", "A rehearsal: this would be done, and nothing was.", "Run it without --dry-run.")
 
     def __init__(self, code: str, meaning: str, next_step: str) -> None:
@@ -94,10 +125,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the registry shows of the candidate: whether it holds the target, and the rung it must stand on first."""
+    """What stands in the way of a promotion, or makes it needless.
+
+    missing_rung: the target that the version must hold first. taken_back: when and by whom it was rolled back.
+    """
 
     holds: bool = False
     missing_rung: str = ""
+    taken_back: str = ""
 
 
 def stopped(situation: Situation) -> Decision | None:
@@ -106,6 +141,8 @@ def stopped(situation: Situation) -> Decision | None:
         return Decision("noop", Reason.ALREADY_PROMOTED)
     if situation.missing_rung:
         return Decision("refused", Reason.OUT_OF_ORDER, f"it must hold {situation.missing_rung} first")
+    if situation.taken_back:
+        return Decision("refused", Reason.VETOED, situation.taken_back)
     return None
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from gatewright import ladder
 from gatewright.approvals import count
+from gatewright.canonical import plain
 from gatewright.case import Case, Gate, look, read
 from gatewright.decision import Decision, Situation, decide, stopped
 from gatewright.evidence import Evidence
+from gatewright.ladder import Leaving
 from gatewright.ledger import Ledger
 from gatewright.ledger.entry import Entry, Row, last_move, open_intent, open_requests
 from gatewright.measure import measure
-from gatewright.move import move, settle
+from gatewright.measure.loading import try_loading
+from gatewright.measure.quoting import storable
+from gatewright.move import Ending, Order, move, settle
+from gatewright.override import overridden
 from gatewright.policy.model import Target
 from gatewright.problem import UsageError
 from gatewright.record import append, draft, stamp
 from gatewright.report.model import Audit, History, Report, Request, Rung, Status
 from gatewright.report.stored import attachments
+from gatewright.rollback import Wish, find_way, gathered, judged, said_of, taken_from, worded
 from gatewright.subject import Subject
 from gatewright.verdict import judge
 
@@ -30,20 +38,40 @@ def evaluate(gate: Gate, subject: Subject, to: str) -> Report:
     return replace(report, decision=Decision("evaluated", report.decision.reason))
 
 
-def promote(gate: Gate, subject: Subject, to: str) -> Report:
-    """Evaluates, then moves the version, records a request, or records a refusal."""
-    target = _target(gate, to)
+def promote(gate: Gate, subject: Subject, to: str, *, why: str = "", override: bool = False) -> Report:
+    """Evaluates, then moves the version, records a request, or records a refusal.
+
+    why: a reason in the words of whoever asks; owed with `override`, which goes ahead against the policy.
+    """
+    target, why = _target(gate, to), storable(why)
     notes = settle(gate)
     case = look(gate, subject, target)
     stop = stopped(_situation(gate, case))
-    if stop is not None:
-        report = Report(stop, gate.policy, target, case.candidate, case.holding, notes=notes)
+    if stop is not None and not (override and stop.kind == "refused"):
+        report = Report(stop, gate.policy, target, case.candidate, case.holding, notes=notes, why=why)
         return _record(gate, case, report)
-    report = replace(_judged(gate, case), notes=notes)
-    if report.decision.kind != "promoted" or report.evidence is None:
-        return _record(gate, case, report)
-    moved = move(gate, case, report.evidence, report.decision, attachments(report), lambda c: _measure(gate, c))
-    return replace(report, decision=moved.decision, steps=moved.steps, entry=moved.entry)
+    report = replace(_judged(gate, case), notes=notes, why=why)
+    if override:
+        report = overridden(report, gate.actor, stop)
+    return _carry_out(gate, case, report, lambda c: _measure(gate, c))
+
+
+def rollback(gate: Gate, wish: Wish) -> Report:
+    """Brings the last good version back, records a request, or records a refusal."""
+    target, wish = _target(gate, wish.target), replace(wish, why=storable(wish.why))
+    notes = settle(gate)
+    case, choice = find_way(gate, target, wish)
+    stop, notes = choice.stop, tuple(filter(None, (*notes, choice.note)))
+    if stop is not None and not (wish.override and wish.to and stop.kind == "refused"):
+        return _record(gate, case, _back(gate, case, wish, stop, notes=notes))
+    loads = None if wish.fast else try_loading(case.candidate, gate.policy, gate.registry)
+    evidence, standing = gathered(gate, case, loads), count(target.rollback_approvals)
+    verdict = judged(target, evidence)
+    decision = worded(case, wish, decide(verdict, standing))
+    report = _back(gate, case, wish, decision, evidence=evidence, verdict=verdict, standing=standing, notes=notes)
+    if wish.override:
+        report = overridden(report, gate.actor, stop)
+    return _carry_out(gate, case, report, lambda c: gathered(gate, c, loads), taken_from(gate, case, wish))
 
 
 def status(gate: Gate) -> Status:
@@ -92,6 +120,25 @@ def _judged(gate: Gate, case: Case) -> Report:
     return Report(decision, gate.policy, case.target, case.candidate, case.holding, evidence, verdict, standing)
 
 
+def _back(gate: Gate, case: Case, wish: Wish, decision: Decision, **found: Any) -> Report:
+    return Report(
+        decision, gate.policy, case.target, case.candidate, case.holding, rollback=True, why=wish.why, **found
+    )
+
+
+def _carry_out(
+    gate: Gate, case: Case, report: Report, measure: Callable[[Case], Evidence], leaving: Leaving | None = None
+) -> Report:
+    """Moves what is to be moved, and records whatever is to be recorded."""
+    if not report.moved or report.evidence is None:
+        return _record(gate, case, report)
+    kind: Ending = "rolled_back" if report.rollback else "overridden" if report.against else "promoted"
+    details = {"override": {"by": plain(gate.actor), "against": list(report.against)}} if report.against else {}
+    order = Order(case, report.evidence, report.decision, kind, report.why, details, leaving)
+    moved = move(gate, order, attachments(report), measure)
+    return replace(report, decision=moved.decision, steps=moved.steps, entry=moved.entry)
+
+
 def _measure(gate: Gate, case: Case) -> Evidence:
     return measure(gate.policy, case.target, case.candidate, case.champion, gate.registry, gate.now())
 
@@ -99,7 +146,9 @@ def _measure(gate: Gate, case: Case) -> Evidence:
 def _situation(gate: Gate, case: Case) -> Situation:
     below = gate.policy.target(case.target.after) if case.target.after else None
     missing = below is not None and not ladder.holds(below, case.candidate, case.models)
-    return Situation(ladder.holds(case.target, case.candidate, case.models), case.target.after if missing else "")
+    back = said_of(gate.ledger.rows(gate.policy.model), case.target, case.candidate.number)
+    holds = ladder.holds(case.target, case.candidate, case.models)
+    return Situation(holds, case.target.after if missing else "", back)
 
 
 def _record(gate: Gate, case: Case, report: Report) -> Report:
@@ -108,11 +157,14 @@ def _record(gate: Gate, case: Case, report: Report) -> Report:
         return report
     digest = report.evidence.digest if report.evidence else ""
     before = ladder.snapshot(case.target, case.candidate, case.models)
-    fields = {"reason": str(report.decision.reason), "text": report.decision.detail, "evidence_digest": digest}
+    text = " · ".join(filter(None, (report.decision.detail, report.why)))
+    fields = {"reason": str(report.decision.reason), "text": text, "evidence_digest": digest}
     if report.decision.kind == "refused":
         entry = draft(gate, "refused", case, before=before, **fields)
         return replace(report, entry=append(gate, lambda _: entry, attachments(report)))
     details = {"expires": stamp(gate.now() + timedelta(seconds=float(case.target.expires)))}
+    if report.rollback:
+        details["command"] = "rollback"
     request = draft(gate, "requested", case, before=before, details=details, **fields)
     standing = _same_request(gate, gate.ledger.rows(gate.policy.model), request)
     if standing is not None:
@@ -139,4 +191,5 @@ def _request(gate: Gate, row: Row) -> Request | None:
     target = gate.policy.target(row.target)
     if entry is None or target is None or stamp(gate.now()) >= _expiry(entry):
         return None
-    return Request(entry, row, count(target.approvals), _expiry(entry))
+    rules = target.rollback_approvals if entry.details.get("command") == "rollback" else target.approvals
+    return Request(entry, row, count(rules), _expiry(entry))

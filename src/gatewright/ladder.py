@@ -17,6 +17,9 @@ from gatewright.subject import Model, Step, Version
 #: registered models by name; a name that is absent was looked for and not found
 Models = Mapping[str, Model]
 
+#: under which a version that was taken back from a target says so; the target's name follows
+MARK = "gatewright.rolled_back."
+
 _COPIED_FROM = re.compile(r"models:/(?P<model>[^/@]+)/(?P<version>[0-9]+)")
 
 
@@ -31,6 +34,15 @@ class Holding:
     version: Version | None = None
     number: int | None = None
     conflict: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The version that a rollback takes a target from, where it lives, and what its tag is to say."""
+
+    model: str
+    version: int
+    mark: str
 
 
 def home(target: Target, model: str) -> str:
@@ -70,14 +82,18 @@ def number_in(model: str, version: Version) -> int | None:
     return int(match["version"]) if match and match["model"] == model else None
 
 
-def next_step(target: Target, candidate: Version, models: Models) -> Step | None:
-    """The one call that brings `candidate` nearer to the target; None when it holds the target."""
-    place = candidate
-    if target.copy_to:
-        copy = _copy_of(target, candidate, models)
-        if copy is None:
-            return Step("copy", candidate.model, candidate.number, target.copy_to)
-        place = copy
+def next_step(target: Target, candidate: Version, models: Models, leaving: Leaving | None = None) -> Step | None:
+    """The one call that brings `candidate` nearer to the target; None when it holds the target.
+
+    With `leaving`, a rollback: then that version is archived, if it still shares the stage, and marked.
+    """
+    place = _copy_of(target, candidate, models) if target.copy_to else candidate
+    if place is None:
+        return Step("copy", candidate.model, candidate.number, target.copy_to)
+    return _arrive(target, place, models) or (None if leaving is None else _leave(target, place, models, leaving))
+
+
+def _arrive(target: Target, place: Version, models: Models) -> Step | None:
     where = models[place.model]
     place = where.version(place.number) or place
     if target.stage and not _staged_well(target, place, where):
@@ -85,6 +101,22 @@ def next_step(target: Target, candidate: Version, models: Models) -> Step | None
     if target.alias and where.aliases.get(target.alias) != place.number:
         return Step("alias", place.model, place.number, target.alias)
     return None
+
+
+def _leave(target: Target, place: Version, models: Models, leaving: Leaving) -> Step | None:
+    """What is still to be done about the version that was taken back; nothing, if somebody deleted it."""
+    where = models.get(leaving.model)
+    faulty = where.version(leaving.version) if where else None
+    if where is None or faulty is None:
+        return None
+    for version in where.staged(target.stage) if target.stage else ():
+        # In a shared stage without an alias the newest is the holder, so whatever is newer has to go as well.
+        newest_holds = not target.alias and version.number > place.number
+        if version.number != place.number and (version.number == faulty.number or newest_holds):
+            return Step("stage", leaving.model, version.number, "Archived")
+    if faulty.tags.get(MARK + target.name) == leaving.mark:
+        return None
+    return Step("tag", leaving.model, faulty.number, leaving.mark, key=MARK + target.name)
 
 
 def _copy_of(target: Target, candidate: Version, models: Models) -> Version | None:
@@ -108,9 +140,11 @@ def holds(target: Target, version: Version, models: Models) -> bool:
     return next_step(target, version, models) is None
 
 
-def plan(target: Target, candidate: Version, models: Models) -> Iterator[tuple[Step, Models]]:
+def plan(
+    target: Target, candidate: Version, models: Models, leaving: Leaving | None = None
+) -> Iterator[tuple[Step, Models]]:
     """Every step still to do, each with the registry as it will show after it."""
-    while (step := next_step(target, candidate, models)) is not None:
+    while (step := next_step(target, candidate, models, leaving)) is not None:
         models = perform(step, models)
         yield step, models
 
@@ -122,6 +156,9 @@ def perform(step: Step, models: Models) -> Models:
         return {**models, step.model: replace(where, aliases={**where.aliases, step.value: step.version})}
     if step.kind == "stage":
         versions = tuple(_restaged(step, v) for v in where.versions)
+        return {**models, step.model: replace(where, versions=versions)}
+    if step.kind == "tag":
+        versions = tuple(_tagged(step, v) for v in where.versions)
         return {**models, step.model: replace(where, versions=versions)}
     destination = models.get(step.value) or Model(step.value)
     original = where.version(step.version)
@@ -140,6 +177,12 @@ def _restaged(step: Step, version: Version) -> Version:
     if step.archive and version.stage.lower() == step.value.lower():
         return replace(version, stage="Archived")
     return version
+
+
+def _tagged(step: Step, version: Version) -> Version:
+    if version.number != step.version:
+        return version
+    return replace(version, tags={**version.tags, step.key: step.value})
 
 
 def snapshot(target: Target, candidate: Version, models: Models) -> dict[str, Any]:

@@ -7,16 +7,17 @@ else moves a version of the model. Whoever finds it open after its lease takes i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from gatewright import ladder
 from gatewright.canonical import plain
 from gatewright.case import Case, Gate, look, read
 from gatewright.decision import Decision, Reason
 from gatewright.evidence import Evidence
-from gatewright.ledger.entry import Entry, Row, open_intent
+from gatewright.ladder import Leaving
+from gatewright.ledger.entry import Entry, Row, open_intent, taken_back
 from gatewright.policy.model import Place, Target
 from gatewright.problem import Undetermined
 from gatewright.record import append, draft, stamp
@@ -26,8 +27,26 @@ from gatewright.subject import Step, Subject, Version
 LEASE = timedelta(seconds=120)
 #: no step is begun this close to the lease's end: a step's requests, retries included, end within it
 MARGIN = timedelta(seconds=45)
-#: a move has at most three steps; more means that the registry does not show what was written
-MOST_STEPS = 6
+
+
+#: how a move that was carried out is entered
+Ending = Literal["promoted", "overridden", "rolled_back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be moved, why, and how the ledger calls it once it is done.
+
+    leaving: the version that a rollback takes back; None for a promotion. text: the reason that a person gave.
+    """
+
+    case: Case
+    evidence: Evidence
+    decision: Decision
+    kind: Ending = "promoted"
+    text: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    leaving: Leaving | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +58,29 @@ class Moved:
     entry: Row | None = None
 
 
-def move(
-    gate: Gate,
-    case: Case,
-    evidence: Evidence,
-    decision: Decision,
-    attachments: Mapping[str, bytes],
-    measure: Callable[[Case], Evidence],
-) -> Moved:
-    """Carries out a decision to promote, if candidate, champion and evidence still are as they were judged."""
-    intent = _lock(gate, case, evidence, decision, attachments)
+def move(gate: Gate, order: Order, attachments: Mapping[str, bytes], measure: Callable[[Case], Evidence]) -> Moved:
+    """Carries out a decision, if candidate, champion and evidence still are as they were judged."""
+    case, evidence, decision = order.case, order.evidence, order.decision
+    intent = _lock(gate, order, attachments)
     if intent is None:
         return Moved(Decision("error", Reason.LOCK_HELD, _who_moves(gate)))
     try:
         now = look(gate, Subject(case.candidate.model, case.candidate.number), case.target)
-        changed = _changed(case, now, evidence, measure)
+        changed = _changed(order, now, gate.ledger.rows(gate.policy.model), measure)
     except Exception:
         _abort(gate, intent, case, "the registry could not be read again")
         raise
     if changed is not None:
         return Moved(changed, (), _abort(gate, intent, case, changed.detail, changed.reason))
-    steps, models = _climb(gate, case, intent, now.models)
+    steps, models = _climb(gate, case, intent, now.models, order.leaving)
     closing = draft(
         gate,
-        "promoted",
+        order.kind,
         case,
         reason=str(decision.reason),
+        text=order.text,
+        details=order.details,
+        replaces=case.holding.number,
         evidence_digest=evidence.digest,
         before=ladder.snapshot(case.target, case.candidate, case.models),
         after=ladder.snapshot(case.target, case.candidate, models),
@@ -73,27 +89,33 @@ def move(
     return Moved(decision, steps, _end(gate, intent, closing))
 
 
-def _lock(
-    gate: Gate, case: Case, evidence: Evidence, decision: Decision, attachments: Mapping[str, bytes]
-) -> Row | None:
-    steps = list(ladder.plan(case.target, case.candidate, case.models))
+def _lock(gate: Gate, order: Order, attachments: Mapping[str, bytes]) -> Row | None:
+    case = order.case
+    steps = list(ladder.plan(case.target, case.candidate, case.models, order.leaving))
     after = steps[-1][1] if steps else case.models
     entry = draft(
         gate,
         "intended",
         case,
-        reason=str(decision.reason),
-        evidence_digest=evidence.digest,
+        reason=str(order.decision.reason),
+        text=order.text,
+        evidence_digest=order.evidence.digest,
         before=ladder.snapshot(case.target, case.candidate, case.models),
         after=ladder.snapshot(case.target, case.candidate, after),
         steps=tuple(plain(step) for step, _ in steps),
-        details={"target": _held_by(case.target)},
+        replaces=case.holding.number,
+        details={"target": _held_by(case.target), "leaving": plain(order.leaving), "ends": _ends(order)},
     )
 
     def build(rows: tuple[Row, ...]) -> Entry | None:
         return None if open_intent(rows) else replace(entry, lease=stamp(gate.now() + LEASE))
 
     return append(gate, build, attachments)
+
+
+def _ends(order: Order) -> dict[str, Any]:
+    """What the closing entry is to say, for whoever has to write it in our place."""
+    return {"kind": order.kind, "text": order.text, "details": plain(order.details)}
 
 
 def _held_by(target: Target) -> dict[str, Any]:
@@ -110,10 +132,15 @@ def _who_moves(gate: Gate) -> str:
     return f"{what} since {entry.at}, until {entry.lease} at the latest"
 
 
-def _changed(case: Case, now: Case, evidence: Evidence, measure: Callable[[Case], Evidence]) -> Decision | None:
+def _changed(order: Order, now: Case, rows: tuple[Row, ...], measure: Callable[[Case], Evidence]) -> Decision | None:
     """Holds what was judged against what is there now, when nobody else may move."""
-    if ladder.holds(case.target, now.candidate, now.models):
+    case, evidence = order.case, order.evidence
+    if order.leaving is None and ladder.holds(case.target, now.candidate, now.models):
         return Decision("noop", Reason.ALREADY_PROMOTED, "another run has just promoted it")
+    if order.leaving is not None and now.holding.number == case.candidate.number:
+        return Decision("noop", Reason.ALREADY_PROMOTED, "another run has just brought it back")
+    if "override" not in order.details and case.candidate.number in taken_back(rows, case.target.name):
+        return Decision("error", Reason.CANDIDATE_CHANGED, "another run has just rolled it back from there")
     if now.holding.version != case.holding.version:
         return Decision(
             "error", Reason.CHAMPION_CHANGED, _change("the holder", case.holding.number, now.holding.number)
@@ -128,18 +155,20 @@ def _change(what: str, was: int | None, is_now: int | None) -> str:
     return f"{what} was {before} and is {after}"
 
 
-def _climb(gate: Gate, case: Case, intent: Row, models: ladder.Models) -> tuple[tuple[Step, ...], ladder.Models]:
+def _climb(
+    gate: Gate, case: Case, intent: Row, models: ladder.Models, leaving: Leaving | None
+) -> tuple[tuple[Step, ...], ladder.Models]:
     """Performs the next step until none is left, reading the registry again after each.
 
     models: what the registry has just shown. Returns the steps, and what it shows in the end.
     """
     steps: list[Step] = []
     started = gate.now()
-    while (step := ladder.next_step(case.target, case.candidate, models)) is not None:
+    while (step := ladder.next_step(case.target, case.candidate, models, leaving)) is not None:
         if gate.now() - started > LEASE - MARGIN:
             raise _unfinished(intent, "the registry is too slow for the lease")
-        if len(steps) == MOST_STEPS:
-            raise _unfinished(intent, f"the registry does not show {steps[-1]}, although it accepted it")
+        if steps.count(step) > 1:
+            raise _unfinished(intent, f"the registry does not show {step}, although it accepted it")
         gate.registry.apply(step)
         steps.append(step)
         models = read(gate, case.target)
@@ -150,7 +179,7 @@ def _unfinished(intent: Row, why: str) -> Undetermined:
     return Undetermined(
         f"the move of v{intent.version} to {intent.target} is not finished",
         why,
-        "The next promote of this model finishes or aborts it; the ledger says how far it came.",
+        "The next promote or rollback of this model finishes or aborts it; the ledger says how far it came.",
     )
 
 
@@ -212,21 +241,25 @@ def _take_over(gate: Gate, row: Row, entry: Entry) -> tuple[str, ...]:
 
 
 def _of(entry: Entry) -> dict[str, Any]:
-    keys = ("evidence_digest", "policy_digest", "before", "after", "steps", "details")
+    keys = ("evidence_digest", "policy_digest", "before", "after", "steps", "details", "replaces")
     return {key: getattr(entry, key) for key in keys}
 
 
 def _finish(gate: Gate, intent: Row, case: Case, entry: Entry) -> str:
-    what = f"an unfinished move of v{entry.version} to {entry.target} (begun by {entry.actor.login}, {entry.at})"
+    ends, leaving = _told(entry)
+    name = "rollback" if leaving else "move"
+    what = f"an unfinished {name} of v{entry.version} to {entry.target} (begun by {entry.actor.login}, {entry.at})"
     shown = read(gate, case.target)
-    if not ladder.holds(case.target, case.candidate, shown) and (
-        plain(ladder.snapshot(case.target, case.candidate, shown)) == plain(entry.before)
-    ):
+    untouched = plain(ladder.snapshot(case.target, case.candidate, shown)) == plain(entry.before)
+    if untouched and ladder.next_step(case.target, case.candidate, shown, leaving) is not None:
         _abort(gate, intent, case, "the run that began it died before it changed anything")
         return f"Found {what}: it had changed nothing, so it was aborted."
-    _, models = _climb(gate, case, intent, shown)
+    _, models = _climb(gate, case, intent, shown, leaving)
+    text = " · ".join(filter(None, (str(ends.get("text", "")), f"finished for {entry.actor.login}")))
     closing = replace(
-        draft(gate, "promoted", case, reason=entry.reason, text=f"finished for {entry.actor.login}", closes=intent.n),
+        draft(gate, ends.get("kind", "promoted"), case, reason=entry.reason, text=text, closes=intent.n),
+        details=ends.get("details", {}),
+        replaces=entry.replaces,
         evidence_digest=entry.evidence_digest,
         policy_digest=entry.policy_digest,
         before=entry.before,
@@ -234,6 +267,12 @@ def _finish(gate: Gate, intent: Row, case: Case, entry: Entry) -> str:
     )
     _end(gate, intent, closing)
     return f"Found {what}: it was finished."
+
+
+def _told(entry: Entry) -> tuple[Mapping[str, Any], Leaving | None]:
+    """What the closing entry is to say, and which version is taken back, as the intent has them."""
+    leaving = entry.details.get("leaving")
+    return entry.details.get("ends", {}), Leaving(**leaving) if leaving else None
 
 
 def _target_of(entry: Entry) -> Target:

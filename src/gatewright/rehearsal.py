@@ -17,8 +17,9 @@ def rehearse(gate: Gate, command: Callable[[Gate], Report]) -> Report:
     """Runs a command without sending a write; what it would have done is in the report's steps."""
     rehearsed = replace(gate, registry=Rehearsal(gate.registry), ledger=RehearsedLedger(gate.ledger))
     report = command(rehearsed)
-    if report.decision.kind == "promoted":
-        decision = Decision("evaluated", Reason.DRY_RUN, "it would be promoted")
+    if report.moved:
+        would = "brought back" if report.rollback else "promoted"
+        decision = Decision("evaluated", Reason.DRY_RUN, f"it would be {would}")
         return replace(report, decision=decision, entry=None)
     return replace(report, entry=None)
 

@@ -376,17 +376,16 @@ def average_precision(runs: Runs, weights: Floats) -> Curve:
 # -- medians -----------------------------------------------------------------------------------------------------
 
 
-def median_ranks(rows: Floats, level: float, spread: Floats) -> tuple[Ints, Ints]:
+def median_ranks(rows: Floats, level: float, spread: Floats) -> Bounds:
     """Which order statistics (from 0) bound the median, whatever the distribution.
 
+    They fall between two: rounded outwards the bounds are never too tight, interpolated they are not too wide either.
     spread: the standard deviation of the number of rows below the median, √n/2 for independent rows.
     """
     import numpy as np
 
-    step = critical(level) * spread
-    low = np.floor((rows - 1) / 2 - step)
-    high = np.ceil((rows - 1) / 2 + step)
-    return np.maximum(low, 0).astype(np.int64), np.minimum(high, rows - 1).astype(np.int64)
+    middle, step = (rows - 1) / 2, critical(level) * spread
+    return np.maximum(middle - step, 0), np.minimum(middle + step, rows - 1)
 
 
 # -- the bootstrap of a table ------------------------------------------------------------------------------------

@@ -96,6 +96,7 @@ class Step:
     stage: `model/version` enters `value`, archiving its present holders if `archive`.
     alias: `value` points at `model/version`.
     copy: `model/version` is copied into the registered model `value`.
+    tag: `model/version` is tagged `key` = `value`.
     """
 
     kind: str
@@ -103,9 +104,12 @@ class Step:
     version: int
     value: str
     archive: bool = False
+    key: str = ""
 
     def __str__(self) -> str:
         what = f"{self.model}/{self.version}"
         if self.kind == "copy":
             return f"copy {what} to {self.value}"
+        if self.kind == "tag":
+            return f"tag {what} {self.key}"
         return f"{what} → {'@' if self.kind == 'alias' else 'stage '}{self.value}"

@@ -185,12 +185,25 @@ def test_a_copy_that_is_already_the_newest_is_used_again(world: World, unique: s
     assert world.registry.apply(Step("copy", unique, 1, f"{unique}.prod")).number == 3
 
 
-@pytest.mark.parametrize("kind", ["stage", "alias", "copy"])
+def test_a_version_is_tagged_and_keeps_the_tags_it_has(world: World, unique: str) -> None:
+    """Whatever a person may have typed comes back as it was."""
+    said = "back to v1 by anna: it’s “slow” & = ; 100 %"
+    world.add(unique, tags={"risk": "low"})
+    world.add(unique)
+    tagged = world.registry.apply(Step("tag", unique, 1, said, key="gatewright.rolled_back.production"))
+    assert tagged.tags == {"risk": "low", "gatewright.rolled_back.production": said}
+    model = world.registry.model(unique)
+    assert model is not None
+    assert [v.tags.get("gatewright.rolled_back.production") for v in model.versions] == [said, None]
+
+
+@pytest.mark.parametrize("kind", ["stage", "alias", "copy", "tag"])
 def test_a_step_for_a_version_that_is_gone_changes_nothing(world: World, unique: str, kind: str) -> None:
     """It is undetermined, with the name of what is missing."""
     world.add(unique)
     with pytest.raises(Undetermined, match=f"{unique}/9 does not exist"):
-        world.registry.apply(Step(kind, unique, 9, "Production" if kind == "stage" else f"{unique}x", kind == "stage"))
+        value = "Production" if kind == "stage" else f"{unique}x"
+        world.registry.apply(Step(kind, unique, 9, value, kind == "stage", key="k"))
     model = world.registry.model(unique)
     assert model is not None
     assert [v.stage for v in model.versions] == ["None"]
@@ -199,7 +212,8 @@ def test_a_step_for_a_version_that_is_gone_changes_nothing(world: World, unique:
 def test_a_step_performed_twice_is_performed_once(world: World, unique: str) -> None:
     """So that a move can be finished by whoever finds it half done."""
     world.add(unique)
-    for step in (Step("stage", unique, 1, "Production", archive=True), Step("alias", unique, 1, "champion")):
+    stage, alias = Step("stage", unique, 1, "Production", archive=True), Step("alias", unique, 1, "champion")
+    for step in (stage, alias, Step("tag", unique, 1, "back", key="why")):
         assert world.registry.apply(step) == world.registry.apply(step)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -57,11 +57,11 @@ def _cut(values: Any, rows: Any) -> Any:
 
 
 @st.composite
-def data(draw: st.DrawFn, task: Task | None = None, least: int = 1) -> Data:
+def data(draw: st.DrawFn, least: int = 1) -> Data:
     """Small holdouts, with ties, sure predictions, and classes that may be absent."""
     import numpy as np
 
-    task = task or draw(st.sampled_from(TASKS))
+    task = draw(st.sampled_from(TASKS))
     rows = draw(st.integers(least, 60))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     digits = draw(st.sampled_from([1, 2, 9]))
@@ -73,17 +73,23 @@ def data(draw: st.DrawFn, task: Task | None = None, least: int = 1) -> Data:
         models = [Predictions(values=target + np.round(rng.normal(0, 1, rows), digits) * scale) for _ in range(2)]
     elif task == "binary":
         target = (rng.random(rows) < 0.4).astype(np.int64)
-        scores = [np.round(np.clip(rng.beta(2, 2, rows) + 0.2 * target, 0, 1), digits) for _ in range(2)]
-        models = [Predictions((s > 0.5).astype(np.int64), s) for s in scores]
+        models = [_binary(np.round(np.clip(rng.beta(2, 2, rows) + 0.2 * target, 0, 1), digits)) for _ in range(2)]
     else:
         codes = rng.integers(0, draw(st.integers(1, 3)), rows)
         target = np.array(LABELS, dtype=object)[codes]
-        models = []
-        for _ in range(2):
-            scores = np.round(rng.dirichlet(np.ones(3), rows) + 0.5 * np.eye(3)[codes], digits)
-            scores = (scores + 1e-3) / (scores + 1e-3).sum(axis=1, keepdims=True)
-            models.append(Predictions(np.array(LABELS, dtype=object)[scores.argmax(axis=1)], scores))
+        models = [_multiclass(np.round(rng.dirichlet(np.ones(3), rows) + 0.5 * np.eye(3)[codes], digits)) for _ in "ab"]
     return Data(task, target, (models[0], models[1]), *base, keys)
+
+
+def _binary(scores: Any) -> Predictions:
+    return Predictions((scores > 0.5).astype(int), scores)
+
+
+def _multiclass(weights: Any) -> Predictions:
+    import numpy as np
+
+    shares = (weights + 1e-3) / (weights + 1e-3).sum(axis=1, keepdims=True)
+    return Predictions(np.array(LABELS, dtype=object)[shares.argmax(axis=1)], shares)
 
 
 def everything(task: Task) -> tuple[Need, ...]:
@@ -171,7 +177,7 @@ def reference(name: str, data: Data) -> Any:
         if kind == "average_precision":
             return metrics.average_precision_score(_one_hot(y), model.probabilities, average=average)
         return getattr(metrics, f"{kind}_score")(y, model.labels, average=average, zero_division=0)
-    plain = {
+    plain: dict[str, Callable[[], Any]] = {
         "accuracy": lambda: metrics.accuracy_score(y, model.labels),
         "balanced_accuracy": lambda: metrics.balanced_accuracy_score(y, model.labels),
         "mcc": lambda: metrics.matthews_corrcoef(y, model.labels),

@@ -60,7 +60,17 @@ class Do:
     after: bool = False
 
 
-Fault = Delay | Answer | Drop | Do
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """Forwards the request two times, as a network that repeats itself does, and gives the second answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Forwards, gives half of the answer's body, and resets the connection."""
+
+
+Fault = Delay | Answer | Drop | Do | Twice | Cut
 
 #: What a login page or a proxy in between says in a registry's name.
 HTML = Answer(200, b"<!doctype html><title>Sign in</title><p>Please sign in.</p>", "text/html")
@@ -162,12 +172,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = handle_any
 
-    def _pass(self, request: Request, body: bytes, fault: Delay | Do | None) -> None:
+    def _pass(self, request: Request, body: bytes, fault: Delay | Do | Twice | Cut | None) -> None:
         if isinstance(fault, Delay) and self.faults.stopping.wait(fault.seconds):
             return self._reset()
         if isinstance(fault, Do) and not fault.after:
             fault.action(request)
+        if isinstance(fault, Twice):
+            self._forward(body)
         answer = self._forward(body)
+        if isinstance(fault, Cut):
+            self._reply(*answer, cut=True)
+            return self._reset()
         if isinstance(fault, Do) and fault.after:
             fault.action(request)
         return self._reply(*answer)
@@ -196,14 +211,14 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def _reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    def _reply(self, status: int, headers: list[tuple[str, str]], body: bytes, cut: bool = False) -> None:
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if cut else body)
 
     def _reset(self) -> None:
         self.close_connection = True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import signal
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
-from real.command import ended, gatewright, start, write_policy
+from real.command import forked, within, write_policy
 from real.faults import Do, Faults, Request
 from real.tracking import Store
 from real.versions import make_version
@@ -29,18 +31,19 @@ def holder(store: Store, model: str, way: str) -> tuple[str, ...]:
 
 def killed_at(number: int, after: bool, proxy: Faults, model: str, folder: Path) -> bool:
     """Runs a promotion of version 2 and kills its process at a request; False if it ended before."""
-    runs: list[subprocess.Popen[str]] = []
+    runs: list[BaseProcess] = []
     struck: list[Request] = []
 
     def kill(request: Request) -> None:
         struck.append(request)
         runs[0].kill()
-        runs[0].wait()
+        wait([runs[0].sentinel])
 
     proxy.reset()
     proxy.at(number, Do(kill, after=after))
-    runs.append(start("promote", f"{model}/2", "--to", "production", uri=proxy.uri, folder=folder))
-    ended(runs[0])
+    runs.append(forked("promote", f"{model}/2", "--to", "production", uri=proxy.uri, folder=folder))
+    runs[0].join(60)
+    assert runs[0].exitcode == (-signal.SIGKILL if struck else 0)
     return bool(struck)
 
 
@@ -63,7 +66,7 @@ def test_a_promotion_killed_at_any_request_is_before_or_after_once_it_is_run_aga
         write_policy(tmp_path, model, ["production:", *(f"  {line}" for line in lines)])
 
         def promote(version: int, clock: float = 0, model: str = model) -> str:
-            end = gatewright(
+            end = within(
                 *("promote", f"{model}/{version}", "--to", "production", "--json"),
                 uri=mlflow_server.uri,
                 folder=tmp_path,
@@ -76,9 +79,9 @@ def test_a_promotion_killed_at_any_request_is_before_or_after_once_it_is_run_aga
             break
         assert promote(2, clock=600) in ("promoted", "noop")
         assert set(holder(mlflow_server, model, way)) == {"2"}
-        proved = gatewright("audit", "verify", model, uri=mlflow_server.uri, folder=tmp_path)
+        proved = within("audit", "verify", model, uri=mlflow_server.uri, folder=tmp_path)
         assert proved.code == 0, proved.out
-        history = gatewright("history", model, "--json", uri=mlflow_server.uri, folder=tmp_path).json
+        history = within("history", model, "--json", uri=mlflow_server.uri, folder=tmp_path).json
         told = [e["version"] for e in history["events"] if e["kind"] == "promoted"]
         assert told == [1, 2], (number, told)
     assert number > 15

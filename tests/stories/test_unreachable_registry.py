@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from real.command import gatewright, write_policy
+from real.command import gatewright, within, write_policy
 from real.faults import HTML, Answer, Delay, Drop, Fault, Faults
 from real.tracking import Store
 from real.versions import make_version
@@ -59,15 +59,15 @@ def test_a_registry_that_fails_at_any_request_never_leaves_a_lie(
         client.transition_model_version_stage(model, "1", "None")
         faults.reset()
         faults.at(range(number, 1000), FAULTS[kind][0])
-        end = gatewright(
-            "promote", f"{model}/1", "--to", "production", uri=faults.uri, folder=tmp_path, env=QUICK
-        )
+        end = within("promote", f"{model}/1", "--to", "production", uri=faults.uri, folder=tmp_path, env=QUICK)
         struck = faults.count >= number
-        assert end.code == (3 if struck else 0), end
+        assert end.code in ((0, 3) if struck else (0,)), end
+        # the one answer that may be lost for nothing: the note of how far the ledger reaches
+        assert end.code == 3 or client.get_model_version(model, "1").current_stage == "Production"
         if not struck:
             return
         faults.reset()
-        later = gatewright(
+        later = within(
             *("promote", f"{model}/1", "--to", "production", "--json"),
             uri=mlflow_server.uri,
             folder=tmp_path,
@@ -75,14 +75,12 @@ def test_a_registry_that_fails_at_any_request_never_leaves_a_lie(
         )
         assert later.json["decision"] in ("promoted", "noop"), later
         assert client.get_model_version(model, "1").current_stage == "Production"
-        assert gatewright("audit", "verify", model, uri=mlflow_server.uri, folder=tmp_path).code == 0
+        assert within("audit", "verify", model, uri=mlflow_server.uri, folder=tmp_path).code == 0
 
 
 def test_a_server_that_is_not_there_is_undetermined(tmp_path: Path) -> None:
     """Nobody listens on the port."""
     write_policy(tmp_path, "m", ["production:", "  stage: Production", "  checks: [run.accuracy > 0.9]"])
-    end = gatewright(
-        "evaluate", "m/1", "--to", "production", uri="http://127.0.0.1:9", folder=tmp_path, env=QUICK
-    )
+    end = gatewright("evaluate", "m/1", "--to", "production", uri="http://127.0.0.1:9", folder=tmp_path, env=QUICK)
     assert end.code == 3
     assert "127.0.0.1:9 cannot be reached" in " ".join(end.err.split())

@@ -45,7 +45,7 @@ def fact(who: Who, check: Check, given: Any, **more: Any) -> Fact:
     state: State = "missing" if "missing" in told else "unreadable" if "unreadable" in told else "known"
     bounds = told.get("bounds") or ([[0.95, told["low"], told["high"]]] if "low" in told else [])
     intervals = tuple(Interval(low, high, level, "test") for level, low, high in bounds)
-    why = told.get(state, told.get("why", ""))
+    why = str(told.get(state, told.get("why", "")))
     return Fact(
         who,
         check.path,

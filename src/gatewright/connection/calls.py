@@ -43,6 +43,7 @@ CALLS: Mapping[str, Call] = {
         "registered-models/create",
         "registered-models/alias",
         "model-versions/transition-stage",
+        "model-versions/set-tag",
         "experiments/search",
         "experiments/create",
         "experiments/update",

@@ -229,6 +229,7 @@ _ANSWERS: Mapping[str, Callable[..., Any]] = {
     "model-versions/get-download-uri": lambda c, name, version: {
         "artifact_uri": c.get_model_version_download_uri(name, version)
     },
+    "model-versions/set-tag": lambda c, name, version, key, value: c.set_model_version_tag(name, version, key, value),
     "model-versions/transition-stage": lambda c, name, version, stage, archive_existing_versions: {
         "model_version": c.transition_model_version_stage(name, version, stage, archive_existing_versions)
     },

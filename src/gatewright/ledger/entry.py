@@ -12,12 +12,12 @@ from typing import Any, Literal, cast
 
 from gatewright.canonical import canonical, plain
 
-Kind = Literal["opened", "requested", "refused", "intended", "promoted", "aborted"]
+Kind = Literal["opened", "requested", "refused", "intended", "promoted", "overridden", "rolled_back", "aborted"]
 
 SCHEMA = 1
 
 #: kinds after which the named version holds the named target
-MOVED = frozenset({"promoted", "rolled_back"})
+MOVED = frozenset({"promoted", "overridden", "rolled_back"})
 
 _KEY = re.compile(r"[0-9]{6}")
 _BARE = re.compile(r"[A-Za-z0-9_.:+-]+")
@@ -25,6 +25,7 @@ _LINE = re.compile(
     r"(?P<digest>[0-9a-f]{64}) (?P<kind>[a-z_]+)"
     r"(?: version=(?P<version>[0-9]+))?"
     r"(?: target=(?P<target>[A-Za-z0-9_.:+-]+|\"(?:[^\"\\]|\\.)*\"))?"
+    r"(?: replaces=(?P<replaces>[0-9]+))?"
     r"(?: closes=(?P<closes>[0-9]+))?"
     r"(?: at=(?P<at>[A-Za-z0-9_.:+-]+|\"(?:[^\"\\]|\\.)*\"))?"
     r"(?: by=(?P<by>[A-Za-z0-9_.:+-]+|\"(?:[^\"\\]|\\.)*\"))?"
@@ -49,6 +50,7 @@ class Entry:
     """One event. Entry `n` holds the digest of entry `n - 1`; times are ISO 8601, UTC.
 
     Entry 0 is `opened`, written by the ledger itself; the first event of a model is entry 1.
+    replaces: the version that held the target before, by its number in the policy's own model.
     closes: the number of the intent (or request) that this entry ends.
     before, after: what the registry showed and was to show, target by target part (see ladder.snapshot).
     lease: until when an intent locks the model. nonce: makes two equal events two entries.
@@ -70,6 +72,7 @@ class Entry:
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[Mapping[str, Any], ...] = ()
+    replaces: int | None = None
     closes: int | None = None
     lease: str = ""
     nonce: str = ""
@@ -89,6 +92,7 @@ class Row:
     closes: int | None = None
     at: str = ""
     by: str = ""
+    replaces: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +145,8 @@ def row(entry: Entry) -> Row:
 
 def line(row: Row) -> str:
     """How a row is written: `<sha256> promoted version=12 target=production closes=4 at=… by=…`."""
-    pairs = {"version": row.version, "target": row.target, "closes": row.closes, "at": row.at, "by": row.by}
-    said = (f"{key}={_word(value)}" for key, value in pairs.items() if value is not None and value != "")
+    keys = ("version", "target", "replaces", "closes", "at", "by")
+    said = (f"{k}={_word(v)}" for k in keys if (v := getattr(row, k)) is not None and v != "")
     return " ".join((row.digest, row.kind, *said))
 
 
@@ -155,11 +159,12 @@ def parse_row(n: int, text: str) -> Row:
         n,
         match["digest"],
         match["kind"],
-        None if match["version"] is None else int(match["version"]),
+        _number(match["version"]),
         _unword(match["target"]),
-        None if match["closes"] is None else int(match["closes"]),
+        _number(match["closes"]),
         _unword(match["at"]),
         _unword(match["by"]),
+        _number(match["replaces"]),
     )
     if line(found) != text:
         raise ValueError(f"its line is not in its normal spelling: {text[:80]!r}")
@@ -219,23 +224,56 @@ def holder(rows: Sequence[Row], target: str) -> int | None:
 
 
 def last_good(rows: Sequence[Row], target: str) -> int | None:
-    """The version that held a target before the present holder; what was rolled back from is not good."""
-    stack = _holders(rows, target)
-    return stack[-2] if len(stack) > 1 else None
+    """The version that a rollback from the ledger's holder goes back to."""
+    return next(iter(good(rows, target, holder(rows, target))), None)
+
+
+def good(rows: Sequence[Row], target: str, present: int | None) -> tuple[int, ...]:
+    """Versions that held a target before `present` did and were not taken back from it, the last one first."""
+    stack, bad = _holders(rows, target), taken_back(rows, target)
+    before = stack[: len(stack) - 1 - stack[::-1].index(present)] if present in stack else stack
+    return tuple(dict.fromkeys(v for v in reversed(before) if v != present and v not in bad))
+
+
+def ever_held(rows: Sequence[Row], target: str) -> frozenset[int]:
+    """Every version that the ledger knows to have held a target, by its own doing or not."""
+    moves = [r for r in rows if r.target == target and r.kind in MOVED]
+    return frozenset(v for r in moves for v in (r.version, r.replaces) if v is not None)
+
+
+def taken_back(rows: Sequence[Row], target: str) -> Mapping[int, Row]:
+    """Versions that were rolled back from a target, with the newest rollback; a later promotion clears a version."""
+    found: dict[int, Row] = {}
+    stack: list[int] = []
+    for r in rows:
+        if r.target == target and r.kind == "rolled_back":
+            left = r.replaces or (stack[-1] if stack else None)
+            found |= {} if left is None else {left: r}
+        _moved(stack, r, target)
+        if stack:
+            found.pop(stack[-1], None)
+    return found
 
 
 def _holders(rows: Sequence[Row], target: str) -> list[int]:
-    """Versions in the order in which they came to hold the target, without those that were taken back."""
+    """Versions in the order in which they came to hold the target, without what a rollback went past."""
     stack: list[int] = []
     for r in rows:
-        if r.target != target or r.kind not in MOVED or r.version is None:
-            continue
-        if r.kind == "rolled_back":
-            back_to = len(stack) - stack[::-1].index(r.version) if r.version in stack else len(stack) - 1
-            del stack[max(back_to, 0) :]
-        if not stack or stack[-1] != r.version:
-            stack.append(r.version)
+        _moved(stack, r, target)
     return stack
+
+
+def _moved(stack: list[int], r: Row, target: str) -> None:
+    """What one entry does to the stack of holders; a holder that came by other hands is known as `replaces`."""
+    if r.target != target or r.kind not in MOVED or r.version is None:
+        return
+    if r.kind == "rolled_back":
+        back_to = len(stack) - stack[::-1].index(r.version) if r.version in stack else len(stack) - 1
+        del stack[max(back_to, 0) :]
+    elif r.replaces is not None and stack[-1:] != [r.replaces]:
+        stack.append(r.replaces)
+    if stack[-1:] != [r.version]:
+        stack.append(r.version)
 
 
 def _open(rows: Sequence[Row]) -> Iterator[Row]:
@@ -376,7 +414,7 @@ _ENTRY: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("previous", "kind", "at", "model", "target", "reason", "text"), _TEXT),
     **dict.fromkeys(("evidence_digest", "policy_digest", "lease", "nonce"), _TEXT),
     **dict.fromkeys(("before", "after", "details", "attachments"), _OBJECT),
-    **dict.fromkeys(("version", "closes"), _NUMBER),
+    **dict.fromkeys(("version", "replaces", "closes"), _NUMBER),
     "n": (int,),
     "actor": (Actor,),
     "steps": (list,),
@@ -397,7 +435,11 @@ def _known(made: type, found: Mapping[str, Any], types: Mapping[str, tuple[type,
 
 def _row(entry: Entry, digest: str) -> Row:
     by = entry.actor.login[:100]
-    return Row(entry.n, digest, entry.kind, entry.version, entry.target, entry.closes, entry.at, by)
+    return Row(entry.n, digest, entry.kind, entry.version, entry.target, entry.closes, entry.at, by, entry.replaces)
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
 
 
 def _word(value: object) -> str:

@@ -156,6 +156,15 @@ class MlflowRegistry:
                 stage=step.value,
                 archive_existing_versions=step.archive,
             )
+        elif step.kind == "tag":
+            done = self._connection.call(
+                what,
+                "model-versions/set-tag",
+                name=step.model,
+                version=str(step.version),
+                key=step.key,
+                value=step.value,
+            )
         else:
             done = self._connection.call(
                 what, "registered-models/alias", name=step.model, alias=step.value, version=str(step.version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gatewright.ledger.entry import MOVED, Row
 from gatewright.policy.model import Champion
 from gatewright.quantity import is_finite
 from gatewright.report.glyph import draw
@@ -84,11 +85,21 @@ def tally(verdict: Verdict) -> str:
 
 def next_step(report: Report) -> str:
     """The one thing to do now."""
-    if report.decision.kind == "evaluated" and report.verdict and report.verdict.outcome == "pass":
+    if report.decision.kind == "evaluated" and _promotable(report):
         return f"Promote it: gatewright promote {report.candidate} --to {report.target.name}"
     if report.decision.kind == "pending":
         return f"Ask {people(report)} to approve {report.candidate}."
     return report.decision.reason.next_step
+
+
+def _promotable(report: Report) -> bool:
+    passed = report.verdict is not None and report.verdict.outcome == "pass"
+    return passed and not report.rollback and not report.against
+
+
+def instead(row: Row) -> str:
+    """Whom a version replaced, where the entry says so: `, was v3`."""
+    return f", was v{row.replaces}" if row.kind in MOVED and row.replaces not in (None, row.version) else ""
 
 
 def people(report: Report) -> str:

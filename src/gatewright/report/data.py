@@ -33,7 +33,7 @@ def _report(report: Report) -> dict[str, Any]:
         "version": report.candidate.number,
         "target": report.target.name,
         "champion": report.holding.number,
-        "previous_version": report.holding.number if report.decision.kind == "promoted" else None,
+        "previous_version": report.holding.number if report.moved else None,
         "evidence_digest": evidence.digest if evidence else None,
         "policy_digest": report.policy_digest,
         "checks": [_check(r) for r in verdict.results] if verdict else [],
@@ -41,6 +41,8 @@ def _report(report: Report) -> dict[str, Any]:
         "ledger": _row(report.entry),
         "steps": [str(s) for s in report.steps],
         "notes": list(report.notes),
+        "why": report.why or None,
+        "overridden": list(report.against),
         "error": None,
     }
 
@@ -119,6 +121,8 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "ledger": None,
         "steps": [],
         "notes": [],
+        "why": None,
+        "overridden": [],
         "error": {"message": str(error), "problems": problems},
     }
 

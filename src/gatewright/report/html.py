@@ -9,7 +9,7 @@ from typing import Any
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import PolicyError, Undetermined, UsageError
 from gatewright.quantity import Interval
-from gatewright.report.cells import SIGNS, by_urgency, cells, next_step, tally
+from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step, tally
 from gatewright.report.escape import html_text as text
 from gatewright.report.model import Audit, Failure, History, Report, Status
 from gatewright.verdict import Result, shown
@@ -26,7 +26,8 @@ table { border-collapse: collapse; width: 100% } th, td { text-align: left; padd
   border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: break-word }
 th { font-weight: 600 } td.n, th.n { text-align: right; white-space: nowrap } td:first-child { white-space: nowrap }
 code { font: .9em ui-monospace, monospace } .dim { color: var(--dim) }
-.pass, .promoted, .waived { color: var(--good) } .fail, .refused { color: var(--bad) } .error { color: var(--odd) }
+.pass, .promoted, .rolled_back { color: var(--good) } .fail, .refused, .waived { color: var(--bad) }
+.error { color: var(--odd) } .overridden, .overridden p { color: var(--bad) }
 .inconclusive, .warn, .pending { color: var(--wait) } .skip, .noop { color: var(--dim) }
 .said { border-left: .25rem solid; padding: .1rem 0 .1rem .8rem; margin: .5rem 0 1.5rem } .said p { color: var(--ink) }
 svg { vertical-align: middle } svg line { stroke: currentColor }
@@ -81,11 +82,14 @@ def drawing(interval: Interval | None, limit: float | None) -> str:
 
 def _report(report: Report) -> tuple[str, str]:
     decision, verdict = report.decision, report.verdict
-    kind = verdict.outcome if decision.kind == "evaluated" and verdict else decision.kind
+    kind: str = verdict.outcome if decision.kind == "evaluated" and verdict else decision.kind
+    kind = "overridden" if report.against else kind
     counts = f" · {tally(verdict)}" if verdict else ""
     said = f"<p><strong>{text(decision.kind)}</strong> ({text(str(decision.reason))}){text(counts)}</p>"
     meaning = f"<p>{text(decision.detail or decision.reason.meaning)}</p><p>Next: {text(next_step(report))}</p>"
     parts = [f'<div class="said {text(kind)}">{said}{meaning}</div>']
+    if report.against:
+        parts.append(f'<div class="overridden"><h2>Overridden</h2>{_list(report.against)}</div>')
     if verdict is not None:
         parts.append(_checks(by_urgency(verdict)))
         parts += [_slices(r) for r in verdict.results if r.slices]
@@ -201,10 +205,12 @@ def _history(history: History) -> tuple[str, str]:
 
 def _event(row: Row, entry: Entry | None) -> tuple[str, ...]:
     version = f" v{row.version}" if row.version is not None else ""
-    what = f"{row.kind}{version}" + (f" → {row.target}" if row.target else "")
-    why = "the body is gone" if entry is None else " · ".join(filter(None, (entry.reason, entry.text)))
+    what = f"{row.kind}{version}" + (f" → {row.target}" if row.target else "") + instead(row)
+    why = text("the body is gone" if entry is None else " · ".join(filter(None, (entry.reason, entry.text))))
+    if entry is not None and "override" in entry.details:
+        why = f'<span class="overridden">{why}</span>'
     who = row.by if entry is None else entry.actor.login
-    return (str(row.n), text(row.at), text(who), text(what), text(why), f"<code>{text(row.digest[:12])}</code>")
+    return (str(row.n), text(row.at), text(who), text(what), why, f"<code>{text(row.digest[:12])}</code>")
 
 
 def _audit(audit: Audit) -> tuple[str, str]:

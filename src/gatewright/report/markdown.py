@@ -99,13 +99,14 @@ def _marker(model: str, target: str) -> str:
 
 def _headline(report: Report) -> str:
     kind = report.decision.kind
-    alert = ALERTS.get(kind, "NOTE")
+    alert = "CAUTION" if report.against else ALERTS.get(kind, "NOTE")
     if kind == "evaluated" and report.verdict and report.verdict.outcome != "pass":
         alert = "WARNING" if report.verdict.outcome in ("error", "inconclusive") else "CAUTION"
     said = f"**{_said(report)}**"
     if report.decision.detail:
         said += f" {text(report.decision.detail)}."
-    return _alert(alert, said, *(f"_{text(note)}_" for note in report.notes), f"Next: {_next(report)}")
+    notes = (*(f"🔓 overridden: {text(a)}" for a in report.against), *(f"_{text(note)}_" for note in report.notes))
+    return _alert(alert, said, *notes, f"Next: {_next(report)}")
 
 
 def _alert(kind: str, *lines: str) -> str:
@@ -119,6 +120,8 @@ def _said(report: Report) -> str:
     stays = f" v{held} stays {target}; nothing was changed." if held else " Nothing was changed."
     if report.decision.kind == "promoted":
         return f"{version} is now {target}.{f' It takes the place of v{held}.' if held else ''}{counts}"
+    if report.decision.kind == "rolled_back":
+        return f"{target} is back at {version}.{f' v{held} was taken back from it.' if held else ''}{counts}"
     if report.decision.kind == "pending":
         need = sum(r.rule.count for r in report.standing.rules)
         have = sum(min(r.have, r.rule.count) for r in report.standing.rules)

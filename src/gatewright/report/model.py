@@ -19,11 +19,13 @@ from gatewright.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How an evaluation or a promotion ended.
+    """How an evaluation, a promotion or a rollback ended.
 
     holding: who held the target before. steps: the registry calls that were made (or, rehearsed, would be).
     entry: the ledger entry that records it; None where nothing was recorded. intended: the version was only asked
-    about (evaluate) or a move was wanted (promote). notes: remarks that belong to no check.
+    about (evaluate) or a move was wanted (promote). notes: remarks that belong to no check. rollback: the candidate
+    is to come back, and the holder to go. why: the reason that a person gave. against: what of the policy was
+    overridden, in sentences.
     """
 
     decision: Decision
@@ -37,14 +39,21 @@ class Report:
     steps: tuple[Step, ...] = ()
     entry: Row | None = None
     notes: tuple[str, ...] = ()
+    rollback: bool = False
+    why: str = ""
+    against: tuple[str, ...] = ()
 
     @property
     def policy_digest(self) -> str:
         return self.policy.digest(self.target)
 
     @property
+    def moved(self) -> bool:
+        return self.decision.kind in ("promoted", "rolled_back")
+
+    @property
     def title(self) -> str:
-        return f"{self.candidate} → {self.target.name}"
+        return f"{self.candidate} → {self.target.name}" + (" (rollback)" if self.rollback else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import GatewrightError, PolicyError, Undetermined, UsageError
-from gatewright.report.cells import SIGNS, by_urgency, cells, next_step, slice_drawing, slices_scale, tally
+from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step, slice_drawing, slices_scale, tally
 from gatewright.report.escape import terminal as safe
 from gatewright.report.glyph import draw
 from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Status
@@ -26,12 +26,13 @@ COLOURS: Mapping[CheckStatus, str] = {
     "inconclusive": "yellow",
     "warn": "yellow",
     "skip": "dim",
-    "waived": "cyan",
+    "waived": "red",
     "pass": "green",
 }
 #: decision → (sign, colour)
 HEADS = {
     "promoted": ("✔", "green"),
+    "rolled_back": ("↩", "green"),
     "pending": ("…", "yellow"),
     "refused": ("✘", "red"),
     "noop": ("–", "cyan"),
@@ -65,10 +66,12 @@ def _indented(part: RenderableType) -> Padding:
 
 def _report(report: Report) -> Iterator[RenderableType]:
     yield _headline(report)
-    yield _indented(_text(report.decision.detail or _meaning(report)))
+    yield _indented(_text(report.decision.detail or _meaning(report), "bold red" if report.against else ""))
+    yield from (_indented(_line(("overridden ", "bold red"), text)) for text in report.against)
     if report.verdict is not None:
         yield _checks(by_urgency(report.verdict))
-        yield from (_indented(_because(r)) for r in by_urgency(report.verdict) if r.status not in ("pass", "waived"))
+        quiet = ("pass", "waived") if report.against else ("pass",)
+        yield from (_indented(_because(r)) for r in by_urgency(report.verdict) if r.status not in quiet)
         yield from (_slices(r) for r in report.verdict.results if r.slices)
     if report.standing.needed:
         yield from _approvals(report.standing.rules)
@@ -85,7 +88,8 @@ def _headline(report: Report) -> Text:
         status: CheckStatus = "error" if verdict is None else verdict.outcome
         sign, colour, word = SIGNS[status][0], COLOURS[status], "would " + _WOULD.get(status, "stay undetermined")
     else:
-        (sign, colour), word = HEADS.get(decision.kind, ("·", "")), decision.kind
+        (sign, colour), word = HEADS.get(decision.kind, ("·", "")), decision.kind.replace("_", " ")
+        colour = "red" if report.against else colour
     counts = f" · {tally(verdict)}" if verdict else ""
     return _line((f"{sign} {report.title}: {word}", f"bold {colour}"), f" ({decision.reason}){counts}")
 
@@ -242,14 +246,15 @@ def _history(history: History) -> Iterator[RenderableType]:
     for name in ("#", "When", "Who", "What", "Why", "Digest"):
         table.add_column(name, overflow="fold", no_wrap=name in ("#", "Digest"))
     for row, entry in history.events:
-        table.add_row(*(_text(cell) for cell in _event(row, entry)))
+        style = "red" if entry is not None and "override" in entry.details else ""
+        table.add_row(*(_text(cell, style) for cell in _event(row, entry)))
     yield table
 
 
 def _event(row: Row, entry: Entry | None) -> tuple[str, ...]:
     subject = f" v{row.version}" if row.version is not None else ""
     target = f" → {row.target}" if row.target else ""
-    what = f"{row.kind}{subject}{target}"
+    what = f"{row.kind}{subject}{target}{instead(row)}"
     if entry is None:
         return str(row.n), row.at, row.by, what, "the body is gone: run gatewright audit verify", row.digest[:8]
     closing = f"closes {entry.closes}" if entry.closes is not None else ""

@@ -46,6 +46,7 @@ GET /repos/{owner}/{repo}/deployments
 POST /repos/{owner}/{repo}/deployments
 GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses
 POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses
+POST /repos/{owner}/{repo}/dispatches
 GET /orgs/{org}/teams/{team_slug}
 GET /orgs/{org}/teams/{team_slug}/memberships/{username}
 GET /user

@@ -420,6 +420,11 @@ def _get_user(call: Call) -> Reply:
     return 200, {**example, "login": account.login, "id": account.id, "type": account.kind}
 
 
+def _post_dispatch(call: Call) -> Reply:
+    call.repository.dispatches.append((call.body["event_type"], call.body.get("client_payload", {})))
+    return 204, None
+
+
 def _get_viewer(call: Call) -> Reply:
     if call.token.installation:
         return refused(403, "Resource not accessible by integration")
@@ -455,6 +460,7 @@ ANSWERS: Mapping[str, Callable[[Call], Reply]] = {
     f"POST {REPO}/deployments": _post_deployment,
     f"GET {REPO}/deployments/{{deployment_id}}/statuses": _list_statuses,
     f"POST {REPO}/deployments/{{deployment_id}}/statuses": _post_status,
+    f"POST {REPO}/dispatches": _post_dispatch,
     "GET /orgs/{org}/teams/{team_slug}": _get_team,
     "GET /orgs/{org}/teams/{team_slug}/memberships/{username}": _get_membership,
     "GET /user": _get_viewer,

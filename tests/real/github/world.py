@@ -116,7 +116,10 @@ class Deployment:
 
 @dataclass
 class Repository:
-    """A repository. refs: full name → commit, or annotated tag; trees: commit → path → content."""
+    """A repository. refs: full name → commit, or annotated tag; trees: commit → path → content.
+
+    dispatches: (type, payload) of every event that was sent to it from outside.
+    """
 
     owner: str
     name: str
@@ -128,6 +131,7 @@ class Repository:
     threads: dict[int, Thread] = field(default_factory=dict)
     checks: list[CheckRun] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
+    dispatches: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
 
     @property
     def full_name(self) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gatewright.evidence import Evidence, Fact, Need, needs
+from gatewright.evidence import Evidence, Fact, Need, Scalar, needs
 from gatewright.measure.holdout.answers import Predictions
 from gatewright.measure.holdout.tally import Batch, Slices, Tally, align, encode
-from gatewright.measure.metrics import METRICS
+from gatewright.measure.metrics import FAMILIES, METRICS
 from gatewright.paths import Path
 from gatewright.policy.model import Champion, Check, Place
 from gatewright.quantity import parse_quantity
@@ -31,12 +31,12 @@ def check(
         else parse_quantity(str(operand))
     )
     level = None if at is None else Decimal(at)
-    kind = aggregate or ("by" if by else None)
+    kind: Any = aggregate or ("by" if by else None)
     return Check(metric, Path("holdout", metric), PLACE, op=op, operand=right, aggregate=kind, column=by, level=level)
 
 
 def batch(
-    target: Sequence[Any],
+    target: Any,
     candidate: Predictions,
     champion: Predictions | None = None,
     *,
@@ -64,7 +64,7 @@ def judged(checks: Sequence[Check], rows: Batch, **options: Any) -> tuple[Result
     paired = rows.champion is not None
     tally = Tally("binary", needs(checks), paired=paired, slice_columns=("region",), **options)
     tally.update(rows)
-    subject = {"model": "m", "version": 2, "champion": 1 if paired else None}
+    subject: dict[str, Scalar | None] = {"model": "m", "version": 2, "champion": 1 if paired else None}
     return judge(checks, Evidence(subject, "d", tally.facts("holdout.parquet"))).results
 
 
@@ -165,6 +165,18 @@ def test_perfect_separation_of_few_rows_proves_little() -> None:
     assert fact.value == 1.0 and fact.intervals[0].low < 0.96
 
 
+def test_the_median_of_four_rows_has_no_bounds_at_95_percent() -> None:
+    """All four errors lie on one side of the median once in sixteen times."""
+    import numpy as np
+
+    wanted = [Need(Path("holdout", "median_ae"), level=level) for level in (0.9, 0.95)]
+    tally = Tally("regression", wanted, paired=False)
+    tally.update(batch(np.zeros(4), Predictions(values=np.array([1.0, 2.0, 3.0, 4.0]))))
+    (fact,) = tally.facts("x")
+    assert fact.value == 2.5
+    assert [(i.level, i.low, i.high) for i in fact.intervals] == [(0.9, 1.0, 4.0)]
+
+
 def test_a_metric_of_another_task_says_so() -> None:
     """The policy is read elsewhere; a fact must not be missing silently."""
     (result,) = judged([check("rmse", "<=", "3")], batch([0, 1], labels(0, 1)))
@@ -252,7 +264,5 @@ def test_probabilities_are_put_in_the_order_of_the_labels() -> None:
 
 def test_every_metric_has_exactly_one_family() -> None:
     """A metric without a state could never be computed."""
-    from gatewright.measure.metrics import FAMILIES
-
     listed = [m for metrics in FAMILIES.values() for m in metrics]
     assert sorted(listed) == sorted(m.name for m in METRICS.values() if m.answer != "nothing")

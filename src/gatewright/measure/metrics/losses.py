@@ -93,7 +93,8 @@ class Losses:
         terms = {"rows": np.ones(len(rows))}
         losses = dict.fromkeys(_LOSS[m] for m in self.metrics if m in _LOSS)
         for model, answers in enumerate(rows.models):
-            terms |= {f"{loss.__name__} {model}": loss(rows, answers) for loss in losses}
+            with np.errstate(over="ignore"):
+                terms |= {f"{loss.__name__} {model}": loss(rows, answers) for loss in losses}
         if "r2" in self.metrics:
             assert rows.values is not None
             terms |= {"truth": rows.values, **dict(zip(("square", "rest"), _square(rows.values), strict=True))}

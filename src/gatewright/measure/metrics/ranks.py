@@ -1,8 +1,8 @@
 """Metrics that need the order of scores or errors: ROC area, average precision, median absolute error.
 
-They keep the rows: 17 to 40 bytes each. Exact up to CAP kept rows, of each class where there are two. Beyond, the rows
-with the lowest hashes are kept, a random sample that every run draws alike; memory stays flat, the method is called
-approximate, and the interval is that of the sample, so that it covers what the sampling added.
+They keep the rows, 17 to 40 bytes each, and are exact up to CAP rows. Beyond, the rows with the lowest hashes are kept,
+half of them of either class of a binary task: a random sample that every run draws alike. Memory stays flat, the
+method is called approximate, and the interval is that of the sample, so that it covers what the sampling added.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gatewright.measure.metrics.sums import Counts, places
 if TYPE_CHECKING:
     from gatewright.statistics import Bounds, Flags, Floats, Ints
 
-#: rows kept of each class of a binary task, or of all
+#: rows that are all kept; of more, a sample of as many
 CAP = 1 << 20
 
 _WHY = {
@@ -36,8 +36,8 @@ METRICS = (
 class Ranks:
     """The state: the rows' truth, scores or errors, slices, group and hash.
 
-    classes: 2 for a binary task, more for others, 0 for a regression. cap: how many rows (of each class where there
-    are two) are kept before a sample of that many is.
+    classes: 2 for a binary task, more for others, 0 for a regression. cap: how many rows are kept before a sample is;
+    with more than two classes, which need a score each, fewer.
     """
 
     def __init__(self, classes: int, models: int, columns: tuple[str, ...], *, unit: bool, cap: int = CAP) -> None:
@@ -46,9 +46,10 @@ class Ranks:
         self.cap = cap if classes <= 2 else max(2 * cap // classes, 1)
         self.sizes: dict[str | None, int] = {None: 1, **dict.fromkeys(columns, 1)}
         self._parts: list[dict[str, Any]] = []
-        self._kept = [0] * self.strata
+        self._total = self._kept = 0
         self._limit: list[Any] = [None] * self.strata
         self._seen: dict[str | None, Counts] = {c: Counts() for c in (None, *columns)}
+        self._pruned = False
         self._memory: dict[tuple[object, ...], Any] = {}
         self._runs_of: dict[tuple[int, str | None, int], statistics.Runs] = {}
 
@@ -70,6 +71,7 @@ class Ranks:
             seen.add(codes * self.strata + stratum, size * self.strata)
             if column is not None:
                 part[f"slice {column}"] = codes.astype(np.uint16 if size <= 1 << 16 else np.int32)
+        self._total += len(rows)
         self._take(part)
 
     def _stratum(self, part: Mapping[str, Any]) -> Any:
@@ -79,8 +81,7 @@ class Ranks:
 
     def _take(self, part: dict[str, Any]) -> None:
         """Keeps what may belong to the sample; where that has become too much, the lowest hashes of it."""
-        import numpy as np
-
+        self._pruned = False
         self._memory.clear()
         self._runs_of.clear()
         for stratum, limit in enumerate(self._limit):
@@ -88,27 +89,25 @@ class Ranks:
                 keep = (self._stratum(part) != stratum) | (part["key"] <= limit)
                 part = _only(part, keep)
         self._parts.append(part)
-        for stratum, count in enumerate(np.bincount(self._stratum(part), minlength=self.strata)):
-            self._kept[stratum] += int(count)
-        if max(self._kept) > self.cap + self.cap // 4:
+        self._kept += len(part["key"])
+        if self._kept > self.cap + self.cap // 4:
             self._prune()
 
     def _prune(self) -> None:
-        """Leaves the `cap` lowest hashes of each stratum. Rows of equal content have equal hashes and stay together."""
+        """Leaves the lowest hashes of each stratum. Rows of equal content have equal hashes and stay together."""
         import numpy as np
 
-        rows = _joined(self._parts)
+        rows, most = _joined(self._parts), self.cap // self.strata
         strata = self._stratum(rows)
         keep = np.ones(len(strata), np.bool_)
         for stratum in range(self.strata):
             mine = np.flatnonzero(strata == stratum)
-            if len(mine) > self.cap:
+            if len(mine) > most:
                 keys = rows["key"][mine]
-                self._limit[stratum] = np.partition(keys, self.cap - 1)[self.cap - 1]
+                self._limit[stratum] = np.partition(keys, most - 1)[most - 1]
                 keep[mine] = keys <= self._limit[stratum]
         rows = _only(rows, keep)
-        self._parts = [rows]
-        self._kept = np.bincount(self._stratum(rows), minlength=self.strata).tolist()
+        self._parts, self._kept, self._pruned = [rows], len(strata[keep]), True
 
     def merge(self, other: Ranks, ids: Mapping[str, Ints]) -> None:
         import numpy as np
@@ -122,7 +121,8 @@ class Ranks:
         for stratum, limit in enumerate(other._limit):
             held = self._limit[stratum]
             self._limit[stratum] = limit if held is None else held if limit is None else min(limit, held)
-        mine, self._parts, self._kept = self._parts, [], [0] * self.strata
+        mine, self._parts, self._kept = self._parts, [], 0
+        self._total += other._total
         for part in mine:
             self._take(part)
         for part in other._parts:
@@ -132,7 +132,7 @@ class Ranks:
     @property
     def approximate(self) -> bool:
         """Whether only a sample of the rows is kept."""
-        return max(self._kept) > self.cap or any(limit is not None for limit in self._limit)
+        return self._total > self.cap
 
     def _once(self, key: tuple[object, ...], make: Callable[[], Any]) -> Any:
         if key not in self._memory:
@@ -140,7 +140,7 @@ class Ranks:
         return self._memory[key]
 
     def _column(self, name: str) -> Any:
-        if max(self._kept) > self.cap:
+        if self.approximate and not self._pruned:
             self._prune()
         if len(self._parts) > 1:
             self._parts = [_joined(self._parts)]
@@ -159,7 +159,7 @@ class Ranks:
             return _nothing(self.sizes[column])
         if metric == "median_ae":
             value, bounds = self._median(model, column)
-            return Estimate(value, _WHY["median_ae"], self._method("order statistics"), bounds)
+            return Estimate(value, _WHY["median_ae"], self._method("order statistics"), lambda at: bounds(at, True))
         value = self._once(("value", metric, model, column), lambda: self._value(metric, model, column))
         return self._estimate(metric, value, {model: 1.0}, column, "logit")
 
@@ -325,7 +325,8 @@ class Ranks:
 
     # -- medians -----------------------------------------------------------------------------------------------------
 
-    def _median(self, model: int, column: str | None) -> tuple[Floats, Callable[[float], Bounds]]:
+    def _median(self, model: int, column: str | None) -> tuple[Floats, Callable[[float, bool], Bounds]]:
+        """(medians by slice, their bounds at a level, rounded outwards or not)."""
         import numpy as np
 
         errors, slices = self._column(f"score {model}"), self._slices(column)
@@ -335,14 +336,22 @@ class Ranks:
         starts = np.cumsum(rows) - rows
 
         def at(rank: Any) -> Any:
-            return np.where(rows > 0, ordered[np.where(rows > 0, starts + rank, 0)], np.nan)
+            """The errors at these ranks, interpolated between two."""
+            below = np.floor(rank).astype(np.int64)
+            first, second = (
+                ordered[np.where(rows > 0, starts + r, 0)] for r in (below, np.ceil(rank).astype(np.int64))
+            )
+            return np.where(rows > 0, first + (rank - below) * (second - first), np.nan)
 
         value = (at((rows - 1) // 2) + at(rows // 2)) / 2
         spread = self._spread(model, column, value)
 
-        def bounds(level: float) -> Bounds:
+        def bounds(level: float, outwards: bool) -> Bounds:
             low, high = statistics.median_ranks(rows.astype(float), level, spread)
-            return at(low), at(high)
+            low, high = (np.floor(low), np.ceil(high)) if outwards else (low, high)
+            # Not even the extremes of so few rows enclose the median that surely.
+            few = 0.5**rows > 1 - level
+            return np.where(few, np.nan, at(low)), np.where(few, np.nan, at(high))
 
         return value, bounds
 
@@ -369,7 +378,9 @@ class Ranks:
             together = np.nan_to_num((both - a * b) / np.sqrt(a * (1 - a) * b * (1 - b)))
 
         def bounds(level: float) -> Bounds:
-            return statistics.mover((mine, *of_mine(level)), (theirs, *of_theirs(level)), factor, together)
+            return statistics.mover(
+                (mine, *of_mine(level, False)), (theirs, *of_theirs(level, False)), factor, together
+            )
 
         method = self._method("paired order statistics")
         return Estimate(mine - factor * theirs, _WHY["median_ae"], method, bounds)

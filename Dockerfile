@@ -1,0 +1,30 @@
+# The Action's container. What it installs, run.lock names with version and hash.
+ARG PYTHON=3.12
+
+FROM python:${PYTHON}-slim AS build
+# Certificates as the machine trusts them, so that a proxy's own can be added to the base.
+ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_SYSTEM_CERTS=true UV_PYTHON_DOWNLOADS=never
+WORKDIR /build
+COPY requirements/bootstrap.lock requirements/run.lock requirements/
+RUN python -m venv /tools && /tools/bin/pip install --no-cache-dir --require-hashes -r requirements/bootstrap.lock \
+ && python -m venv --without-pip /opt/gatewright \
+ && /tools/bin/uv pip install --python /opt/gatewright/bin/python \
+      --require-hashes --no-deps --only-binary :all: -r requirements/run.lock \
+ # What nobody runs here: tests, sources for compilers, MLflow's web pages, Arrow's network protocol.
+ && cd /opt/gatewright/lib/python3*/site-packages \
+ && find . -depth -type d \( -name tests -o -name test \) -not -path './numpy/*' -exec rm -rf {} + \
+ && find . \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' \) -delete \
+ && rm -rf mlflow/server/js pyarrow/include pyarrow/libarrow_flight* pyarrow/_flight* \
+ && /opt/gatewright/bin/python -m compileall -q -j 0 .
+COPY pyproject.toml README.md LICENSE ./
+COPY src src
+RUN /tools/bin/uv pip install --python /opt/gatewright/bin/python --no-deps --no-build-isolation . \
+ && /opt/gatewright/bin/python -m compileall -q /opt/gatewright/lib/python3*/site-packages/gatewright
+
+FROM python:${PYTHON}-slim
+COPY --from=build /opt/gatewright /opt/gatewright
+ENV PATH=/opt/gatewright/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MLFLOW_DISABLE_TELEMETRY=true
+# It starts as root, as GitHub asks of containers of actions: the files of a step belong to another user on each kind of
+# runner. Models are never loaded as root: the worker that scores them gives its user up first.
+# Isolated, so that nothing in the workspace is imported.
+ENTRYPOINT ["python", "-I", "-m", "gatewright", "action"]

@@ -1,0 +1,174 @@
+"""What a comment tells the gate. The event is a hint: the thread is read again, and the comment as it stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from gatewright import gate
+from gatewright.action import shown
+from gatewright.action.job import Job, subject_and_target
+from gatewright.action.publish import react
+from gatewright.action.runner import Mark
+from gatewright.action.verbs import Ended, done, evaluate, moving, promote, returning, rollback, show, status, tell
+from gatewright.case import Gate
+from gatewright.comments import GRAMMAR, VERBS, Command, Unclear, parse
+from gatewright.decision import Reason
+from gatewright.forge import ROLES, Comment, Reaction, Thread
+from gatewright.ledger.entry import Actor
+from gatewright.policy.model import Policy
+from gatewright.problem import GatewrightError, UsageError
+from gatewright.report.escape import code, markdown
+from gatewright.report.model import Request
+from gatewright.subject import Subject
+
+#: the least that somebody must be in the repository to start what costs something
+LEAST = "write"
+
+#: how a decision is acknowledged under the comment that led to it
+SIGNS: Mapping[str, Reaction] = {"promoted": "rocket", "rolled_back": "rocket", "refused": "-1", "error": "confused"}
+
+
+def obey(job: Job) -> Ended:
+    """Does what the comment says, as far as its author may say so."""
+    thread = job.forge.thread(job.intent.thread)
+    said = next((c for c in thread.comments if c.id == job.intent.comment), None) if thread else None
+    if thread is None or said is None:
+        return _silent(job, "the comment was deleted")
+    command = parse(said.body)
+    if command is None:
+        return _silent(job, "the comment holds no command")
+    react(job.forge, job.intent, "eyes", job.runner)
+    refusal = _refusal(thread, said, command)
+    if refusal is not None:
+        return _answered(job, *refusal)
+    assert isinstance(command, Command)
+    return _acknowledged(_heard(job, thread, said, command), command)
+
+
+def refresh(job: Job) -> Ended:
+    """A comment with a command was changed or deleted: what stands now is shown, and nothing is moved."""
+    thread = job.forge.thread(job.intent.thread)
+    if thread is None:
+        return _silent(job, "the thread is gone")
+    return evaluate(replace(job, intent=replace(job.intent, head=thread.head, comment=0)))
+
+
+def _heard(job: Job, thread: Thread, said: Comment, command: Command) -> Job:
+    """The job as the comment's author wants it done: what the workflow itself fixes wins."""
+    intent, author = job.intent, said.author
+    told = replace(
+        intent,
+        head=thread.head,
+        model=intent.model or command.model,
+        version=str(command.version or "") or intent.version,
+        target=command.target or intent.target,
+        reason=command.reason or intent.reason,
+    )
+    who = Actor(author.login, author.id, "github", said.url) if author else job.actor
+    return replace(job, intent=told, actor=who)
+
+
+def _refusal(thread: Thread, said: Comment, command: Command | Unclear) -> tuple[Reason, str] | None:
+    """Why a comment is not obeyed, whatever it says; None if it may be."""
+    if isinstance(command, Unclear):
+        return Reason.NO_COMMAND, f"{command.text}. {command.hint}"
+    if said.author is None or said.author.kind != "User":
+        return Reason.NOT_AUTHORIZED, "Bots give no commands."
+    if said.edited:
+        return Reason.NOT_AUTHORIZED, "A comment that was edited is not obeyed. Write a new one."
+    if thread.state != "open" and command.verb not in ("help", "status"):
+        return Reason.NOT_AUTHORIZED, f"This thread is {thread.state}. Comment where the request is open."
+    return None
+
+
+def _acknowledged(job: Job, command: Command) -> Ended:
+    try:
+        ended = _obeyed(job, command)
+    except GatewrightError as error:
+        reason = next((r for r in Reason if r.code == getattr(error, "reason", "")), Reason.UNDETERMINED)
+        _answered(job, reason, str(error))
+        return Ended(error.exit_code, "error")
+    react(job.forge, job.intent, SIGNS.get(ended.decision, "+1"), job.runner)
+    return ended
+
+
+def _obeyed(job: Job, command: Command) -> Ended:
+    if command.verb == "help":
+        return _answered(job, Reason.NO_COMMAND, f"{GRAMMAR}, where VERB is {', '.join(VERBS)}.")
+    if command.verb in _STARTED:
+        role = job.forge.role(job.actor.login)
+        if ROLES.index(role) < ROLES.index(LEAST):
+            return _answered(job, Reason.NOT_AUTHORIZED, f"{job.actor.login} may {role} here; {LEAST} is needed.")
+        return _STARTED[command.verb](job)
+    return _weighed(job, command)
+
+
+#: verbs that anybody might start runs with, and which are for those who may write
+_STARTED: Mapping[str, Callable[[Job], Ended]] = {
+    "evaluate": evaluate,
+    "promote": promote,
+    "rollback": rollback,
+    "status": status,
+}
+
+
+def _weighed(job: Job, command: Command) -> Ended:
+    """Somebody agrees, objects, or takes it back: the request is decided anew with everything that was said.
+
+    Whose word counts is for the policy to say, so anybody may say it. It moves nothing where the policy asks nobody.
+    """
+    policy = job.policy()
+    ours = job.gate(policy)
+    request = _request(job, ours)
+    if request is not None and request.entry.details.get("command") == "rollback":
+        told = replace(job, intent=replace(job.intent, reason=request.entry.text))
+        subject = Subject(policy.model, request.row.version)
+        return done(told, ours, subject, request.row.target, returning(told, request.row.version))
+    if request is not None:
+        subject, target = Subject(policy.model, request.row.version), request.row.target
+    else:
+        subject, target = subject_and_target(ours, job.intent.version, job.intent.target)
+    if not _asks_somebody(policy, target):
+        said = f"{target} of {policy.model} needs nobody's approval: /gate promote {subject} to {target}"
+        return _answered(job, Reason.NO_APPROVALS_NEEDED, said)
+    return done(job, ours, subject, target, moving(job))
+
+
+def _request(job: Job, ours: Gate) -> Request | None:
+    """The request that is meant: the only one, unless model, version or target say more."""
+    intent = job.intent
+    asked = [
+        r
+        for r in gate.status(ours).requests
+        if intent.version in ("", str(r.row.version)) and intent.target in ("", r.row.target)
+    ]
+    if len(asked) > 1:
+        known = ", ".join(f"{ours.policy.model}/{r.row.version} to {r.row.target}" for r in asked)
+        raise UsageError("several requests are open", f"name one of {known}", "ambiguous_subject")
+    return asked[0] if asked else None
+
+
+def _asks_somebody(policy: Policy, target: str) -> bool:
+    found = policy.target(target)
+    return found is not None and bool(found.approvals)
+
+
+# -- answers -----------------------------------------------------------------------------------------------------
+
+
+def _silent(job: Job, because: str) -> Ended:
+    ending = shown.ended("noop", Reason.NO_COMMAND, because)
+    tell(job.runner, ending, ending.comment)
+    return Ended(0, "noop")
+
+
+def _answered(job: Job, reason: Reason, because: str) -> Ended:
+    """A reply to one comment, kept up to date: it never turns a job red, for it is people that it speaks to."""
+    ending = shown.ended("noop", reason, because)
+    mark = Mark("notice", because, "Gatewright")
+    body = f"{markdown(because)}\n\n<sub>{code('/gate help')} · about comment {job.intent.comment}</sub>\n"
+    ending = replace(ending, key=f"reply {job.intent.comment}", comment=body, marks=(mark,))
+    show(job, ending, because, body)
+    react(job.forge, job.intent, "confused", job.runner)
+    return Ended(0, "noop")

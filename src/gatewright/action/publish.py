@@ -1,0 +1,59 @@
+"""Showing on GitHub what came of a run. The gate has done its work by then: what cannot be shown is a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from gatewright.action.intent import Intent
+from gatewright.action.runner import Mark, Runner
+from gatewright.action.shown import Shown
+from gatewright.forge import Forge, Posted, Reaction
+from gatewright.problem import GatewrightError
+
+T = TypeVar("T")
+
+
+def publish(forge: Forge, intent: Intent, shown: Shown, runner: Runner, *, comment: bool) -> str:
+    """Posts comment or issue, check run and deployment; returns the address where it can be talked about.
+
+    comment: whether a comment is wanted. The next run shows again what this one could not.
+    """
+    deployment, check = shown.deployment, shown.check
+    if deployment is not None:
+        _tried(runner, lambda: forge.deploy(deployment))
+    if check is not None:
+        _tried(runner, lambda: forge.check(check))
+    if not comment or not shown.key:
+        return ""
+    posted = _tried(runner, lambda: _said(forge, intent, shown))
+    return posted.url if posted else ""
+
+
+def react(forge: Forge, intent: Intent, reaction: Reaction, runner: Runner) -> None:
+    """Tells the author of the comment that it was seen, or what came of it."""
+    if intent.comment:
+        _tried(runner, lambda: forge.react(intent.comment, reaction))
+
+
+def _said(forge: Forge, intent: Intent, shown: Shown) -> Posted | None:
+    """Where it is talked about: the thread, or else an issue that is opened for the request and closed with it."""
+    if intent.head:
+        return forge.comment(intent.thread, shown.key, shown.comment)
+    issue = forge.find_issue(shown.request) if shown.request else None
+    if intent.thread and (issue is None or issue.id != intent.thread):
+        return forge.comment(intent.thread, shown.key, shown.comment)
+    if issue is None and not shown.waits:
+        return None
+    issue = forge.open_issue(shown.request, shown.title, shown.comment)
+    if not shown.waits:
+        forge.close_issue(issue.id, done=shown.moved)
+    return issue
+
+
+def _tried(runner: Runner, show: Callable[[], T]) -> T | None:
+    try:
+        return show()
+    except GatewrightError as error:
+        runner.mark(Mark("warning", str(error), "Not shown on GitHub"))
+        return None

@@ -1,0 +1,91 @@
+"""`gatewright action`: reads the event, lets the gate do its work, and publishes what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from gatewright.action import shown
+from gatewright.action.converse import obey, refresh
+from gatewright.action.intent import READING, FailOn, Intent, Nothing, Verb, read_inputs, read_intent
+from gatewright.action.job import Job, open_job, read_event, secrets
+from gatewright.action.runner import Runner
+from gatewright.action.shown import Shown
+from gatewright.action.verbs import Ended, evaluate, forbidding, promote, rollback, status, tell
+from gatewright.decision import Reason
+from gatewright.problem import GatewrightError, Problem, UsageError
+from gatewright.report.model import Failure
+
+
+def action(environment: Mapping[str, str], now: Callable[[], datetime]) -> int:
+    """Does what the event asks for; returns the exit code that `fail-on` leaves of it."""
+    runner = Runner(environment)
+    inputs = read_inputs(environment)
+    if isinstance(inputs, Problem):
+        return _wrong(runner, inputs)
+    runner.mask(secrets(inputs, environment))
+    try:
+        event = read_event(environment)
+        intent = read_intent(inputs, environment.get("GITHUB_EVENT_NAME", ""), event, environment)
+        if isinstance(intent, Problem):
+            return allowed(inputs.fail_on, _wrong(runner, intent))
+        stop = idle(intent, registry=bool(inputs.tracking_uri or environment.get("MLFLOW_TRACKING_URI")))
+        if stop is not None:
+            return allowed(inputs.fail_on, _stopped(runner, stop))
+        assert isinstance(intent, Intent)
+        job = open_job(inputs, intent, runner, environment, now)
+        return allowed(inputs.fail_on, _VERBS[intent.verb](job).code)
+    except GatewrightError as error:
+        ending = shown.of_failure(Failure(error, inputs.model, None, inputs.target), Intent("evaluate"), shown.Place())
+        tell(runner, replace(ending, key=""), str(error))
+        return allowed(inputs.fail_on, error.exit_code)
+
+
+def idle(intent: Intent | Nothing, *, registry: bool) -> Shown | None:
+    """What to say where nothing is to be begun: nothing was asked, or what was asked may not be done here.
+
+    registry: whether there is an address of one. A pull request from a fork gets no secrets, so it may have none.
+    """
+    if isinstance(intent, Nothing):
+        return shown.ended("noop", Reason.NO_COMMAND, intent.because)
+    if intent.forbidden and intent.verb not in READING:
+        return shown.ended("refused", forbidding(intent), f"{intent.verb} was not begun: {intent.because}")
+    if intent.fork and not registry:
+        because = "the pull request comes from a fork, which is given no address of a registry"
+        return shown.ended("noop", Reason.UNTRUSTED_CONTEXT, f"{because}: comment /gate evaluate to have it judged")
+    return None
+
+
+def allowed(fail_on: FailOn, code: int) -> int:
+    """The exit code that the workflow wants to see."""
+    return 0 if fail_on == "never" or (fail_on == "error" and code == 1) else code
+
+
+def _stopped(runner: Runner, ending: Shown) -> int:
+    tell(runner, ending, ending.comment)
+    return 0 if ending.outputs["decision"] == "noop" else 1
+
+
+def _wrong(runner: Runner, problem: Problem) -> int:
+    """A wrong input: nothing can be begun."""
+    error = UsageError(f"{problem.file}: {problem.text}", problem.hint)
+    ending = shown.of_failure(Failure(error), Intent("evaluate"), shown.Place())
+    tell(runner, ending, str(problem))
+    return error.exit_code
+
+
+def _unknown(job: Job) -> Ended:
+    raise UsageError(f"the Action cannot do {job.intent.verb}", "use the command line")
+
+
+_VERBS: Mapping[Verb, Callable[[Job], Ended]] = {
+    "evaluate": evaluate,
+    "promote": promote,
+    "rollback": rollback,
+    "status": status,
+    "comment": obey,
+    "refresh": refresh,
+    "drift": _unknown,
+    "live": _unknown,
+}

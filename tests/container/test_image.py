@@ -1,0 +1,78 @@
+"""What is published is the image: the same stories, told by the container as GitHub's runner starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from real.container import ContainerWorkflow, Engine
+from real.github.server import GitHub
+from real.tracking import Store
+from real.versions import make_version
+
+POLICY = """\
+version: 1
+model: {model}
+targets:
+  staging:
+    stage: Staging
+    checks: [run.accuracy > 90%]
+"""
+
+#: bytes; what the image's own layers may take, so that nobody adds to it unawares
+LARGEST = 800 * 10**6
+
+pytestmark = [pytest.mark.server, pytest.mark.containers]
+
+
+@pytest.fixture
+def workflow(
+    engine: Engine, image: str, mlflow_server: Store, unique: str, tmp_path: Path
+) -> Iterator[ContainerWorkflow]:
+    """A repository with a policy, a model with one good version, and the container between them."""
+    with GitHub() as github:
+        github.world.commit({"policies/fraud.yaml": POLICY.format(model=unique)})
+        make_version(mlflow_server.client(), unique, metrics={"accuracy": 0.93}, model=False)
+        yield ContainerWorkflow(github, mlflow_server.uri, tmp_path, engine=engine.name, image=image)
+        assert github.violations == []
+
+
+def test_a_pull_request_is_judged_in_the_container(workflow: ContainerWorkflow) -> None:
+    """Comment, check, outputs and summary come out of it as out of the process."""
+    thread = workflow.github.world.pull("anna")
+    step = workflow.opened(thread, html_report="report.html")
+    assert (step.code, step.outputs["verdict"]) == (0, "pass"), step
+    assert len(thread.comments) == 1 and len(workflow.github.world.repository.checks) == 1
+    assert "```mermaid" in step.summary
+    assert step.outputs["report-path"] == "report.html"
+
+
+def test_a_promotion_moves_the_version_from_the_container(workflow: ContainerWorkflow, unique: str) -> None:
+    """Asked for by hand."""
+    step = workflow.dispatched(command="promote")
+    assert step.decision == ("promoted", "no_approvals_needed"), step
+    assert step.outputs["version"] == "1"
+
+
+def test_a_comment_without_a_command_ends_at_once(workflow: ContainerWorkflow) -> None:
+    """The entry point of the image is the one that looks before it imports."""
+    thread = workflow.github.world.pull("anna")
+    step = workflow.commented(thread, workflow.github.world.comment(thread.number, "ben", "nice"))
+    assert (step.code, step.decision) == (0, ("noop", "no_command"))
+    assert workflow.github.requests == []
+
+
+def test_nothing_of_the_workspace_is_imported(workflow: ContainerWorkflow) -> None:
+    """A checkout may hold a json.py; it is not ours."""
+    workflow.workspace = {"json.py": "raise SystemExit('owned')\n", "gatewright.py": "raise SystemExit('owned')\n"}
+    step = workflow.opened(workflow.github.world.pull("anna"))
+    assert (step.code, step.outputs["verdict"]) == (0, "pass"), step
+
+
+def test_the_image_runs_and_holds_what_it_says(engine: Engine, image: str) -> None:
+    """The command line works in it, and it holds neither tests nor a package manager of its own."""
+    assert "gatewright" in engine.inside(image, "gatewright", "--version")
+    size = int(engine.inside(image, "du", "-sb", "/opt/gatewright").split()[0])
+    assert size < LARGEST

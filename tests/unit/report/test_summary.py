@@ -1,0 +1,84 @@
+"""The page of a run, as it is, and that nothing of a registry's breaks out of its charts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewright import gate as story
+from gatewright.report.model import Failure, Report
+from gatewright.report.summary import Point, Trend, chart, failed, label, standing, summary, way
+from gatewright.subject import Subject
+from unit.report.examples import HOSTILE, NOW, approved, examples, gate, measured
+from unit.report.test_snapshots import compare
+
+TREND = Trend("holdout.roc_auc", "production", (Point(3, 0.951, 0.95), Point(5, 0.958, 0.95), Point(9, 0.9692, 0.962)))
+REPORTS = {name: thing for name, thing in examples().items() if isinstance(thing, Report)}
+
+
+def fences(page: str) -> list[str]:
+    """The mermaid blocks of a page."""
+    return re.findall(r"```mermaid\n(.*?)\n```", page, re.DOTALL)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_summary(name: str) -> None:
+    """Of every decision; the promoted one with its predecessors."""
+    compare(f"{name}.summary.md", summary(REPORTS[name], NOW, trend=TREND if name == "promoted" else None))
+
+
+def test_the_summary_of_what_could_not_begin() -> None:
+    """It says nothing about the model."""
+    thing = examples()["undetermined"]
+    assert isinstance(thing, Failure)
+    compare("undetermined.summary.md", failed(thing))
+
+
+def test_the_standing_names_holders_and_what_waits() -> None:
+    """As `/gate status` shows it."""
+    ours = gate()
+    story.promote(ours, Subject("fraud", 2), "production")
+    compare("status.summary.md", standing(story.status(ours)))
+
+
+def test_the_way_ends_in_red_where_a_version_is_refused() -> None:
+    """And in green where it holds the target; a colour is never all that tells."""
+    ends = {name: way(report).splitlines() for name, report in REPORTS.items()}
+    assert any(line.endswith("failed") and "class " in line for line in ends["refused"])
+    assert not any(line.endswith(" failed") for line in ends["promoted"])
+    assert any("verdict: fail" in line for line in ends["refused"])
+
+
+def test_an_approval_that_is_missing_is_open() -> None:
+    """With the names of those who have agreed."""
+    assert "approvals<br/>octo" in way(approved())
+
+
+def test_one_point_is_no_line() -> None:
+    """Nor are two of which one is not finite."""
+    first, second = TREND.points[:2]
+    assert chart(None) == chart(replace(TREND, points=())) == chart(replace(TREND, points=(first,))) == ""
+    assert chart(replace(TREND, points=(first, replace(second, value=float("nan"))))) == ""
+    assert "line [0.951, 0.958]" in chart(replace(TREND, points=(first, second)))
+
+
+@given(st.text() | st.just(HOSTILE))
+def test_a_label_is_letters_digits_and_numbers_of_letters(name: str) -> None:
+    """Nothing ends the quotation, begins Markdown or HTML, or is taken for a word of the chart's language."""
+    assert re.fullmatch(r"(?:[A-Za-z0-9 .:,_/+-]|#\d+;)*", label(name))
+
+
+def test_hostile_names_stay_inside_the_charts() -> None:
+    """Of models, targets and metrics alike."""
+    report = measured()
+    evil = replace(
+        report, target=replace(report.target, name=HOSTILE), candidate=replace(report.candidate, model=HOSTILE)
+    )
+    page = summary(evil, NOW, trend=replace(TREND, path=HOSTILE, target=HOSTILE))
+    assert len(fences(page)) == 2
+    assert all("<img" not in block and "```" not in block and "\x1b" not in block for block in fences(page))
+    assert all(line.count('"') in (0, 2) for block in fences(page) for line in block.splitlines() if "init" not in line)
