@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from gatewright.approvals import Standing
+from gatewright.approvals import Standing, about
 from gatewright.verdict import Verdict
 
 Kind = Literal["promoted", "pending", "refused", "rolled_back", "evaluated", "noop", "error"]
@@ -38,6 +38,46 @@ class Reason(Enum):
         "All checks pass and the policy asks nobody.",
         "Nothing.",
     )
+    HELD = (
+        "held",
+        "Somebody who may hold it has asked to wait.",
+        "Wait until whoever held it writes /gate unhold.",
+    )
+    EXPIRED = (
+        "expired",
+        "There were enough approvals, and some are older than the policy lets them be.",
+        "Ask the same people to approve again.",
+    )
+    STALE_DIGEST = (
+        "stale_digest",
+        "The approval is for evidence that has changed since, or was not shown yet.",
+        "Look at the evidence as it is now, and approve with the line that the report gives.",
+    )
+    SELF_APPROVAL = (
+        "self_approval",
+        "Nobody approves what they asked for or made themselves.",
+        "Ask somebody else of those named under Approvals.",
+    )
+    EDITED_COMMENT = (
+        "edited_comment",
+        "The comment was edited or deleted, so it is not known what was agreed to.",
+        "Write a new comment.",
+    )
+    BOT_COMMENT = (
+        "bot_comment",
+        "The comment was written by a program, and programs approve nothing.",
+        "Ask a person named under Approvals.",
+    )
+    TEAM_UNREADABLE = (
+        "team_unreadable",
+        "Whether somebody is in a team could not be read, and that would decide.",
+        "Pass a team-token that may read the organisation's members, then run again.",
+    )
+    AMBIGUOUS_COMMAND = (
+        "ambiguous_command",
+        "The comment holds two commands, so none was taken.",
+        "Write one command a comment.",
+    )
     ALREADY_PROMOTED = ("already_promoted", "The version already holds the target.", "Nothing.")
     OUT_OF_ORDER = (
         "out_of_order",
@@ -52,7 +92,7 @@ class Reason(Enum):
     VETOED = (
         "vetoed",
         "Somebody who may say no has said no, or the version was rolled back from this target.",
-        "Register a better version, or promote this one with --override --reason TEXT if the policy names you.",
+        "Register a better version, or ask whoever said no to write /gate unreject; --override is recorded for ever.",
     )
     OVERRIDDEN = (
         "overridden",
@@ -76,8 +116,8 @@ class Reason(Enum):
     )
     WRONG_VERSION = (
         "wrong_version",
-        "There is no such version.",
-        "Name a version that the registry has.",
+        "There is no such version, or the comment names another model, version or target.",
+        "Name a version that the registry has, and that is asked about.",
     )
     AMBIGUOUS_SUBJECT = (
         "ambiguous_subject",
@@ -89,10 +129,10 @@ class Reason(Enum):
         "The policy cannot be used, or the command does not fit it.",
         "Repair what the error names; nothing was judged.",
     )
-    NO_COMMAND = ("no_command", "Nothing was asked.", "Nothing.")
+    NO_COMMAND = ("no_command", "Nothing was asked, or not in the words of a command.", "Nothing, or /gate help.")
     NOT_AUTHORIZED = (
         "not_authorized",
-        "Whoever asks for it may not start it.",
+        "Whoever asks for it may not start it, or it needs the word of others.",
         "Ask somebody who may: write access starts a run, and only whom the policy names may override it.",
     )
     UNTRUSTED_CONTEXT = (
@@ -112,6 +152,11 @@ class Reason(Enum):
 
     def __str__(self) -> str:
         return self.code
+
+    @classmethod
+    def of(cls, code: str) -> Reason:
+        """The reason that has a code; KeyError if none has."""
+        return {reason.code: reason for reason in cls}[code]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +198,30 @@ def decide(verdict: Verdict, standing: Standing) -> Decision:
     if verdict.outcome != "pass":
         return Decision("refused", Reason.CHECKS_FAILED)
     if not standing.met:
-        return Decision("pending", Reason.APPROVALS_MISSING)
+        return _unagreed(standing)
     return Decision("promoted", Reason.APPROVALS_MET if standing.needed else Reason.NO_APPROVALS_NEEDED)
+
+
+def _unagreed(standing: Standing) -> Decision:
+    """What stands in the way of a version that passed: a veto before a hold, what is known before what is not."""
+    if standing.vetoed_by:
+        return Decision("refused", Reason.VETOED, "by " + ", ".join(o.login for o in standing.vetoed_by))
+    if standing.held_by:
+        return Decision("pending", Reason.HELD, "by " + ", ".join(o.login for o in standing.held_by))
+    if standing.undetermined:
+        return Decision("error", Reason.TEAM_UNREADABLE, "; ".join(standing.undetermined))
+    return Decision("pending", Reason.of(standing.lapsed) if standing.lapsed else Reason.APPROVALS_MISSING)
+
+
+def answered(decision: Decision, standing: Standing, comment: int) -> Decision:
+    """The decision of a run that a comment set off: if that comment's word does not count, this is what it ends in.
+
+    Only where approvals are missing anyway: whatever was decided without the comment stays decided.
+    """
+    told = about(standing, comment)
+    if told is None or decision.kind != "pending" or decision.reason is Reason.HELD:
+        return decision
+    return Decision("pending", Reason.of(told.because), told.detail)
 
 
 def exit_code(decision: Decision, verdict: Verdict | None) -> int:

@@ -126,7 +126,7 @@ def _waiting(listener: socket.socket) -> int:
 @pytest.fixture(scope="session")
 def puppet(hostile: Path) -> Iterator[Scorer]:
     """A worker whose model misbehaves in ways that the worker survives."""
-    limits = Limits(memory_bytes=1 << 30, processes=40)
+    limits = Limits(memory_bytes=4 << 30, processes=100, timeout_seconds=60)
     with Scorer.open(hostile, label="fraud/3", wants="label", limits=limits) as scorer:
         yield scorer
 

@@ -45,7 +45,13 @@ def test_its_environment_holds_only_what_is_on_the_list(spying: Spying) -> None:
     others = {item.partition("=")[0] for item in told} - allowed
     assert others <= {
         *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS"),
-        *("LOKY_MAX_CPU_COUNT", "OMP_WAIT_POLICY", "MLFLOW_DISABLE_TELEMETRY"),
+        *(
+            "LOKY_MAX_CPU_COUNT",
+            "OMP_WAIT_POLICY",
+            "MLFLOW_DISABLE_TELEMETRY",
+            "MALLOC_ARENA_MAX",
+            "ARROW_DEFAULT_MEMORY_POOL",
+        ),
     }
 
 
@@ -68,9 +74,10 @@ def test_it_cannot_look_into_the_gate(spying: Spying, attempt: str) -> None:
 def test_no_open_file_of_the_gate_is_inherited(spying: Spying) -> None:
     """Not even one that was marked to be inherited: the only file it has open is its own pickle."""
     assert "secret" not in spying.reports["inherited_descriptors"]
-    assert spying.reports["inherited_descriptors"].count("/") == len(
-        Path(spying.reports["inherited_descriptors"].split("'")[1]).parts
-    ) - 1
+    assert (
+        spying.reports["inherited_descriptors"].count("/")
+        == len(Path(spying.reports["inherited_descriptors"].split("'")[1]).parts) - 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,9 +125,7 @@ def test_it_may_write_into_its_scratch_folder(spying: Spying) -> None:
     assert spying.reports["write_into_the_scratch_folder"].startswith("done")
 
 
-@pytest.mark.parametrize(
-    "attempt", ["signal_the_parent", "signal_the_other_worker", "enter_the_other_workers_scratch"]
-)
+@pytest.mark.parametrize("attempt", ["signal_the_parent", "signal_the_other_worker", "enter_the_other_workers_scratch"])
 def test_it_cannot_disturb_the_gate_or_the_champion(spying: Spying, attempt: str) -> None:
     """Candidate and champion are different users: neither can stop the other or touch its files."""
     assert _denied(spying, attempt)
@@ -170,7 +175,7 @@ def test_it_can_still_lie_about_its_own_predictions(puppet: Scorer) -> None:
     [
         ("too_few_rows", "it predicted 1 rows for 3"),
         ("objects", "type object"),
-        ("raise", "its own code raised ValueError: bad; : : set-output name=verdict: : pass; red"),
+        ("raise", "its own code raised ValueError: bad; : :set-output name=verdict: :pass; red"),
         ("leave", "its own code raised SystemExit"),
         ("allocate", "it ran out of the memory that it may use"),
     ],
@@ -193,10 +198,10 @@ def test_printing_fifty_megabytes_neither_blocks_nor_fills(puppet: Scorer) -> No
 
 
 def test_a_fork_bomb_stops_at_its_limit(puppet: Scorer) -> None:
-    """Forty processes and threads were allowed; the machine's other users do not notice."""
+    """A hundred processes and threads were allowed; the machine's other users do not notice."""
     told = str(puppet.predict(batch("fork")).labels[0])
     assert told.startswith("stopped at ")
-    assert int(told.split()[2]) < 40
+    assert int(told.split()[2]) < 100
 
 
 def test_silence_ends_with_the_time_limit(deeds: dict[str, Any]) -> None:

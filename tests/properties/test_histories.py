@@ -80,6 +80,10 @@ class Histories(RuleBasedStateMachine):
         self.bad: set[int] = set()
         #: whether a hand has touched the registry since the gate last moved a version
         self.touched = False
+        #: how many moves of the ledger have been looked at
+        self.seen = 0
+        #: who holds the target by the ledger's last word
+        self.holder: int | None = None
 
     def parts(self) -> tuple[Any, Any]:
         """A registry and a ledger of this history's own."""
@@ -107,22 +111,24 @@ class Histories(RuleBasedStateMachine):
     def run(self, command: Command, ours: Gate | None = None) -> Report | None:
         """Runs a command to its end; whatever cannot be determined is an end, too."""
         try:
-            report = command(ours or self.gate())
+            return command(ours or self.gate())
         except GatewrightError:
             return None
-        self.note(report)
-        return report
 
-    def note(self, report: Report) -> None:
-        """What the history has to remember of a move."""
-        if not report.moved:
-            return
-        self.touched = False
-        if report.rollback and report.holding.number is not None:
-            self.bad.add(report.holding.number)
-        if report.decision.kind == "promoted" and not report.against:
-            assert report.candidate.number not in self.bad
-        self.bad.discard(report.candidate.number)
+    def learn(self) -> None:
+        """What was done since the last look, as the ledger tells it in its order; every move must have been allowed."""
+        for row in self.moves()[self.seen :]:
+            assert self.touched or row.replaces == self.holder
+            self.seen, self.touched, self.holder = self.seen + 1, False, row.version
+            entry = self.ledger.entry(self.model, row)
+            assert entry is not None
+            if "override" not in entry.details:
+                assert row.kind != "overridden"
+                assert row.version not in self.bad
+                assert row.version != BAD or row.kind == "rolled_back"
+            if row.kind == "rolled_back" and row.replaces is not None:
+                self.bad.add(row.replaces)
+            self.bad -= {row.version}
 
     # -- what the gate is asked for
 
@@ -131,17 +137,14 @@ class Histories(RuleBasedStateMachine):
         """A bad version, and one that was taken back, only by an override."""
         report = self.run(self.command(version, override))
         assert report is None or report.decision.kind in PROMOTED
-        if report and report.decision.kind == "promoted" and version == BAD:
-            assert report.against
+        self.learn()
 
     @rule(to=st.none() | VERSIONS, override=st.booleans())
     def roll_back(self, to: int | None, override: bool) -> None:
         """It never goes to a version that was taken back, unless that is overridden."""
-        bad = set(self.bad)
         report = self.run(lambda g: story.rollback(g, Wish("production", "why not", to, True, override)))
         assert report is None or report.decision.kind in RETURNED
-        if report and report.moved and report.candidate.number in bad:
-            assert report.against
+        self.learn()
 
     @rule(first=VERSIONS | st.none(), at=st.integers(0, 25), after=st.booleans(), others=st.lists(COMMANDS, max_size=3))
     def overlap(self, first: int | None, at: int, after: bool, others: list[tuple[int | None, bool]]) -> None:
@@ -149,28 +152,19 @@ class Histories(RuleBasedStateMachine):
         between = Between(lambda: [self.run(self.command(*other)) for other in others], at, after)
         ours = self.gate(between.around(self.registry), between.around(self.ledger))
         self.run(self.command(first, False), ours)
+        self.learn()
 
     @rule(what=COMMANDS, at=st.integers(0, 25), after=st.booleans())
     def die(self, what: tuple[int | None, bool], at: int, after: bool) -> None:
         """A run is killed at a call; whoever comes after its lease finishes or aborts what it began."""
         fuse = itertools.count()
         ours = self.gate(Mortal(self.registry, fuse, at, after), Mortal(self.ledger, fuse, at, after))
-        moves = len(self.moves())
         try:
             self.run(self.command(*what), ours)
         except Killed:
             self.clock.moment += timedelta(hours=1)
             story.promote(self.gate(), Subject(self.model, BAD), "production")
-            self.learn(self.moves()[moves:])
-
-    def learn(self, moves: list[chain.Row]) -> None:
-        """What a run that never came to its end did, as the ledger tells it."""
-        for row in moves:
-            assert row.kind != "promoted" or row.version not in self.bad
-            self.touched = False
-            if row.kind == "rolled_back" and row.replaces is not None:
-                self.bad.add(row.replaces)
-            self.bad -= {row.version}
+        self.learn()
 
     # -- what others do
 
@@ -217,5 +211,5 @@ class Histories(RuleBasedStateMachine):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=60, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=80, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -192,6 +192,17 @@ def test_a_pull_request_whose_policy_has_errors_is_told_where(desk: Desk) -> Non
     assert "unknown key" in desk.own(thread)[0]
 
 
+def test_a_merge_queue_gets_its_check_and_no_comment(desk: Desk) -> None:
+    """There is no thread to comment in."""
+    desk.register(GOOD)
+    thread = desk.pull()
+    payload = {"action": "checks_requested", "merge_group": {"head_sha": thread.head}}
+    step = desk.workflow.event("merge_group", payload, ref="refs/heads/gh-readonly-queue/main/pr-1")
+    (check,) = desk.world.repository.checks
+    assert (step.code, check.conclusion, step.outputs["comment-url"]) == (0, "success", ""), step
+    assert desk.own(thread) == [] and step.commands("warning") == []
+
+
 # -- moves -------------------------------------------------------------------------------------------------------
 
 
@@ -332,6 +343,7 @@ def test_a_comment_of_somebody_who_may_only_read_moves_nothing(desk: Desk) -> No
     assert (step.code, step.decision) == (0, ("noop", "not_authorized")), step
     assert desk.stages() == {1: "None"}
     assert "write is needed" in desk.own(thread)[0]
+    assert [r for _, r in comment.reactions] == ["eyes", "confused"]
 
 
 def test_a_comment_is_read_again_and_not_taken_from_the_event(desk: Desk) -> None:
@@ -344,8 +356,28 @@ def test_a_comment_is_read_again_and_not_taken_from_the_event(desk: Desk) -> Non
     desk.world.edit(first, "ben", f"/gate promote {desk.model}/1 to staging please")
     desk.world.delete(second)
     steps = [desk.workflow.commented(thread, comment) for comment in (first, second)]
-    assert [s.outputs["decision"] for s in steps] == ["noop", "noop"]
+    assert [s.decision for s in steps] == [("noop", "edited_comment"), ("noop", "no_command")]
     assert desk.stages() == {1: "None"}
+
+
+def test_a_comment_about_another_model_is_left_to_its_own_workflow(desk: Desk) -> None:
+    """Where each model has a workflow of its own, a comment starts all of them, and one of them acts."""
+    desk.register(GOOD)
+    desk.world.repository.permissions["ben"] = "write"
+    thread = desk.pull()
+    comment = desk.world.comment(thread.number, "ben", "/gate promote churn/1 to staging")
+    step = desk.workflow.commented(thread, comment, model=desk.model)
+    assert (step.code, step.decision) == (0, ("noop", "no_command"))
+    assert (desk.own(thread), desk.stages()) == ([], {1: "None"})
+
+
+def test_help_is_answered(desk: Desk) -> None:
+    """With every verb."""
+    thread = desk.pull()
+    comment = desk.world.comment(thread.number, "mallory", "/gate help")
+    step = desk.workflow.commented(thread, comment)
+    assert step.code == 0 and "unapprove" in desk.own(thread)[0]
+    assert [r for _, r in comment.reactions] == ["eyes", "+1"]
 
 
 def test_a_comment_that_almost_is_a_command_gets_a_hint(desk: Desk) -> None:
@@ -374,6 +406,8 @@ def test_a_request_without_a_thread_opens_an_issue(desk: Desk) -> None:
     (issue,) = desk.world.repository.threads.values()
     assert [e.decision for e in ends] == [("pending", "approvals_missing")] * 2
     assert issue.title == f"Promote {desk.model}/1 to clinic" and "two leads" in issue.body
+    desk.workflow.dispatched(command="evaluate", version="1", target="clinic")
+    assert issue.state == "open" and "approvals" in issue.body
     assert ends[0].outputs["comment-url"].endswith(f"/issues/{issue.number}")
 
 
@@ -483,3 +517,58 @@ def test_heavy_packages_are_never_imported_for_a_comment(desk: Desk) -> None:
         step = desk.workflow.commented(thread, desk.world.comment(thread.number, "ben", body))
         assert (step.code, step.outputs["decision"]) == (0, "noop"), step
     assert desk.github.requests == []
+
+
+def test_the_issue_of_a_request_is_closed_with_its_outcome(desk: Desk) -> None:
+    """Here because the policy asks nobody any more; it then says what became of the request."""
+    desk.register(GOOD)
+    desk.workflow.dispatched(command="promote", version="1", target="clinic")
+    (issue,) = desk.world.repository.threads.values()
+    assert issue.state == "open"
+    desk.world.commit({"policies/fraud.yaml": desk.policy("90%").partition("    approvals:")[0]})
+    step = desk.workflow.dispatched(command="promote", version="1", target="clinic")
+    assert step.outputs["decision"] == "promoted", step
+    assert (issue.state, issue.reason) == ("closed", "completed")
+    assert "is now clinic" in issue.body
+
+
+def test_an_approval_in_the_issue_of_a_request_is_about_that_request(desk: Desk) -> None:
+    """Nobody has to spell out the version; the issue itself shows how it stands."""
+    desk.register(GOOD, GOOD)
+    desk.workflow.dispatched(command="promote", version="1", target="clinic")
+    (issue,) = desk.world.repository.threads.values()
+    step = desk.workflow.commented(issue, desk.world.comment(issue.number, "ben", "/gate approve"))
+    assert (step.outputs["version"], step.outputs["decision"]) == ("1", "pending"), step
+    assert desk.own(issue) == []
+    assert "two leads" in issue.body
+
+
+def test_an_approval_that_is_edited_is_looked_at_again_and_moves_nothing(desk: Desk) -> None:
+    """The request stays open, and its issue with it."""
+    desk.register(GOOD)
+    desk.workflow.dispatched(command="promote", version="1", target="clinic")
+    (issue,) = desk.world.repository.threads.values()
+    comment = desk.world.comment(issue.number, "ben", "/gate approve")
+    desk.world.edit(comment, "ben", "/gate approve, I think")
+    step = desk.workflow.commented(issue, comment, "edited")
+    assert (step.code, step.outputs["decision"], step.outputs["version"]) == (0, "evaluated", "1"), step
+    assert (issue.state, desk.stages()) == ("open", {1: "None"})
+
+
+def test_a_promotion_shows_what_its_predecessors_were_worth(desk: Desk) -> None:
+    """One line for the values, one for the limits of the day, out of the ledger."""
+    desk.register(GOOD, BETTER)
+    first, second = (desk.workflow.dispatched(command="promote", version=v, target="staging") for v in ("1", "2"))
+    assert "xychart-beta" not in first.summary
+    assert "x-axis [v1, v2]" in second.summary
+    assert "line [0.93, 0.96]" in second.summary and "line [0.9, 0.9]" in second.summary
+
+
+def test_a_pull_request_cannot_choose_what_is_measured(desk: Desk) -> None:
+    """Its policy is judged on what the trusted policy reads: another holdout is opened after the merge, not before."""
+    desk.register(GOOD)
+    other = "holdout: {data: /etc/passwd, target: x, task: binary}\ntargets:"
+    text = desk.policy("90%").replace("targets:", other).replace("run.loss < 0.5", "holdout.rows > 1")
+    thread = desk.pull({"policies/fraud.yaml": text})
+    desk.workflow.opened(thread)
+    assert "measures something else, so its verdict is known after the merge" in desk.own(thread)[0]

@@ -20,17 +20,21 @@ from real.faults import Cut, Delay, Do, Drop, Fault, Faults, Request, Twice
 from real.tracking import Store
 from real.versions import make_version
 
-TARGET = ["stage: Production", "alias: champion", "checks: [run.accuracy > 0.9]", "override: {from: [octo]}"]
+STAGED = ("stage: Production", "alias: champion")
+COPIED = ("copy_to: MODEL.prod", "alias: champion")
 MARK = "gatewright.rolled_back.production"
 
 
 class Desk:
     """`octo`, a server, a policy, and a model whose versions were promoted one after the other."""
 
-    def __init__(self, store: Store, model: str, folder: Path, uri: str = "") -> None:
-        self.store, self.model, self.folder, self.uri = store, model, folder, uri or store.uri
-        self.client, self.clock = store.client(), 0.0
-        write_policy(folder, model, ["production:", *(f"  {line}" for line in TARGET)])
+    def __init__(self, store: Store, model: str, folder: Path, way: tuple[str, ...] = STAGED) -> None:
+        self.store, self.model, self.folder = store, model, folder
+        self.client, self.clock, self.copied = store.client(), 0.0, way == COPIED
+        #: where stage, alias and mark are
+        self.home = f"{model}.prod" if self.copied else model
+        lines = (*way, "checks: [run.accuracy > 0.9]", "override: {from: [octo]}")
+        write_policy(folder, model, ["production:", *(f"  {line.replace('MODEL', model)}" for line in lines)])
 
     def register(self, *accuracies: float, **kind: Any) -> None:
         """Registers a version for each."""
@@ -61,7 +65,10 @@ class Desk:
         return self.type(*self.words(*more)).json
 
     def shown(self) -> tuple[list[int], int]:
-        """Who is in the stage, and where the alias points, as MLflow's own client sees it."""
+        """Who is in the stage, and where the alias points, as MLflow's own client sees it; of a copy, its origin."""
+        if self.copied:
+            origin = int(str(self.client.get_model_version_by_alias(self.home, "champion").source).rpartition("/")[2])
+            return [origin], origin
         found = self.client.search_model_versions(f"name='{self.model}'")
         staged = [int(v.version) for v in found if v.current_stage == "Production"]
         return staged, int(self.client.get_model_version_by_alias(self.model, "champion").version)
@@ -202,12 +209,13 @@ def settled(desk: Desk, step: float = 600.0) -> int:
     desk.promote(3)  # it fails its check: nothing is done but what was left
     (staged,), pointed = desk.shown()
     assert staged == pointed
-    faulty = desk.client.get_model_version(desk.model, "2")
+    faulty = desk.client.get_model_version(desk.home, "2")
     kind, version, replaces = desk.moves()[-1]
     assert version == staged
     if staged == 1:
         assert (kind, replaces) == ("rolled_back", 2)
-        assert faulty.current_stage == "Archived" and MARK in faulty.tags
+        assert MARK in faulty.tags
+        assert desk.copied or faulty.current_stage == "Archived"
     return staged
 
 
@@ -216,7 +224,7 @@ def again(desk: Desk) -> None:
     if desk.shown() == ([1], 1):
         told = desk.promote(2, "--override", "--reason", "once more")
         assert told["decision"] == "promoted", told
-        desk.client.delete_model_version_tag(desk.model, "2", MARK)
+        desk.client.delete_model_version_tag(desk.home, "2", MARK)
 
 
 def killed_at_every(desk: Desk, proxy: Faults, after: bool, every: int) -> None:
@@ -244,12 +252,17 @@ def test_a_rollback_killed_at_any_request_is_before_or_after_once_anything_is_ru
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("way", [STAGED, COPIED], ids=["stage and alias", "copy and alias"])
 def test_a_rollback_killed_on_postgresql_is_before_or_after_once_anything_is_run(
-    mlflow_postgres_server: Store, faults_before: Callable[[str], Faults], unique: str, tmp_path: Path
+    way: tuple[str, ...],
+    mlflow_postgres_server: Store,
+    faults_before: Callable[[str], Faults],
+    unique: str,
+    tmp_path: Path,
 ) -> None:
     """Some requests, their answers lost; the next command goes to the other server of the same database."""
     proxy = faults_before(mlflow_postgres_server.uris[1])
-    killed_at_every(Desk(mlflow_postgres_server, unique, tmp_path), proxy, True, every=5)
+    killed_at_every(Desk(mlflow_postgres_server, unique, tmp_path, way), proxy, True, every=5)
 
 
 FAULTS: dict[str, Fault] = {

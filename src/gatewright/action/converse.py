@@ -25,6 +25,9 @@ from gatewright.subject import Subject
 #: the least that somebody must be in the repository to start what costs something
 LEAST = "write"
 
+#: the end of what was only answered, and acknowledged with that
+ANSWERED = "answered"
+
 #: how a decision is acknowledged under the comment that led to it
 SIGNS: Mapping[str, Reaction] = {"promoted": "rocket", "rolled_back": "rocket", "refused": "-1", "error": "confused"}
 
@@ -43,6 +46,8 @@ def obey(job: Job) -> Ended:
     if refusal is not None:
         return _answered(job, *refusal)
     assert isinstance(command, Command)
+    if job.intent.model and command.model and job.intent.model != command.model:
+        return _silent(job, f"the comment is about {command.model}, and this workflow about {job.intent.model}")
     return _acknowledged(_heard(job, thread, said, command), command)
 
 
@@ -51,7 +56,13 @@ def refresh(job: Job) -> Ended:
     thread = job.forge.thread(job.intent.thread)
     if thread is None:
         return _silent(job, "the thread is gone")
-    return evaluate(replace(job, intent=replace(job.intent, head=thread.head, comment=0)))
+    told = replace(job, intent=replace(job.intent, head=thread.head, comment=0))
+    ours = told.gate(told.policy())
+    requests = gate.status(ours).requests
+    if len(requests) != 1:
+        return evaluate(told)
+    (row,) = (request.row for request in requests)
+    return done(told, ours, Subject(ours.policy.model, row.version), row.target, gate.evaluate)
 
 
 def _heard(job: Job, thread: Thread, said: Comment, command: Command) -> Job:
@@ -72,11 +83,12 @@ def _heard(job: Job, thread: Thread, said: Comment, command: Command) -> Job:
 def _refusal(thread: Thread, said: Comment, command: Command | Unclear) -> tuple[Reason, str] | None:
     """Why a comment is not obeyed, whatever it says; None if it may be."""
     if isinstance(command, Unclear):
-        return Reason.NO_COMMAND, f"{command.text}. {command.hint}"
+        reason = next((r for r in Reason if r.code == command.code), Reason.NO_COMMAND)
+        return reason, f"{command.text}. {command.hint}"
     if said.author is None or said.author.kind != "User":
-        return Reason.NOT_AUTHORIZED, "Bots give no commands."
+        return Reason.BOT_COMMENT, "Bots give no commands."
     if said.edited:
-        return Reason.NOT_AUTHORIZED, "A comment that was edited is not obeyed. Write a new one."
+        return Reason.EDITED_COMMENT, "A comment that was edited is not obeyed. Write a new one."
     if thread.state != "open" and command.verb not in ("help", "status"):
         return Reason.NOT_AUTHORIZED, f"This thread is {thread.state}. Comment where the request is open."
     return None
@@ -89,13 +101,15 @@ def _acknowledged(job: Job, command: Command) -> Ended:
         reason = next((r for r in Reason if r.code == getattr(error, "reason", "")), Reason.UNDETERMINED)
         _answered(job, reason, str(error))
         return Ended(error.exit_code, "error")
-    react(job.forge, job.intent, SIGNS.get(ended.decision, "+1"), job.runner)
+    if ended.decision != ANSWERED:
+        react(job.forge, job.intent, SIGNS.get(ended.decision, "+1"), job.runner)
     return ended
 
 
 def _obeyed(job: Job, command: Command) -> Ended:
     if command.verb == "help":
-        return _answered(job, Reason.NO_COMMAND, f"{GRAMMAR}, where VERB is {', '.join(VERBS)}.")
+        told = f"{GRAMMAR}, where VERB is {', '.join(VERBS)}. Whatever follows is the reason."
+        return _answered(job, Reason.NO_COMMAND, told, "+1")
     if command.verb in _STARTED:
         role = job.forge.role(job.actor.login)
         if ROLES.index(role) < ROLES.index(LEAST):
@@ -163,12 +177,12 @@ def _silent(job: Job, because: str) -> Ended:
     return Ended(0, "noop")
 
 
-def _answered(job: Job, reason: Reason, because: str) -> Ended:
+def _answered(job: Job, reason: Reason, because: str, sign: Reaction = "confused") -> Ended:
     """A reply to one comment, kept up to date: it never turns a job red, for it is people that it speaks to."""
     ending = shown.ended("noop", reason, because)
     mark = Mark("notice", because, "Gatewright")
     body = f"{markdown(because)}\n\n<sub>{code('/gate help')} · about comment {job.intent.comment}</sub>\n"
     ending = replace(ending, key=f"reply {job.intent.comment}", comment=body, marks=(mark,))
     show(job, ending, because, body)
-    react(job.forge, job.intent, "confused", job.runner)
-    return Ended(0, "noop")
+    react(job.forge, job.intent, sign, job.runner)
+    return Ended(0, ANSWERED)

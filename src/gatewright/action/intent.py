@@ -141,14 +141,14 @@ def distrust(event: str, payload: Payload, ref: str) -> tuple[str, str]:
         return "unsafe_event", f"a workflow that {event or 'no known event'} starts may be anybody's"
     if event == "schedule" and not payload.get("repository"):
         return "", ""  # GitHub runs schedules of the default branch alone
-    branch = str((payload.get("repository") or {}).get("default_branch") or "")
+    branch = _text(_part(payload, "repository").get("default_branch"))
     if not branch or ref != f"refs/heads/{branch}":
         return "untrusted_context", f"it runs on {ref or 'no known ref'}, not on the default branch"
     return "", ""
 
 
 def _read(inputs: Inputs, event: str, payload: Payload) -> Intent | Nothing | Problem:
-    inputs = _told(inputs, payload.get(_DISPATCHES.get(event, "")))
+    inputs = _told(inputs, _part(payload, _DISPATCHES.get(event, "")))
     if inputs.command != "auto":
         return _asked(inputs, inputs.command, payload)
     reader = _EVENTS.get(event)
@@ -160,13 +160,12 @@ def _read(inputs: Inputs, event: str, payload: Payload) -> Intent | Nothing | Pr
 
 def _asked(inputs: Inputs, verb: Verb, payload: Payload) -> Intent:
     """A verb, about what the inputs name, in the thread that the event belongs to."""
-    pull = payload.get("pull_request") or {}
-    issue = payload.get("issue") or {}
-    head = (pull.get("head") or {}).get("sha") or (payload.get("merge_group") or {}).get("head_sha") or ""
+    pull, issue = _part(payload, "pull_request"), _part(payload, "issue")
+    head = _part(pull, "head").get("sha") or _part(payload, "merge_group").get("head_sha")
     return Intent(
         verb,
-        thread=int(pull.get("number") or issue.get("number") or 0),
-        head=str(head),
+        thread=_number(pull.get("number")) or _number(issue.get("number")),
+        head=_text(head),
         fork=_from_fork(payload),
         model=inputs.model,
         version=inputs.version,
@@ -183,12 +182,12 @@ def _pull_request(inputs: Inputs, payload: Payload) -> Intent | Nothing | Proble
 
 def _issue_comment(inputs: Inputs, payload: Payload) -> Intent | Nothing | Problem:
     """The command itself is read again from the thread; here it only matters whether there may be one."""
-    comment, what = payload.get("comment") or {}, payload.get("action")
-    before = ((payload.get("changes") or {}).get("body") or {}).get("from") or ""
-    if all(parse(str(body or "")) is None for body in (comment.get("body"), before)):
+    comment, what = _part(payload, "comment"), payload.get("action")
+    bodies = (comment.get("body"), _part(payload, "changes", "body").get("from"))
+    if all(parse(str(body or "")) is None for body in bodies):
         return Nothing("the comment holds no command")
     verb: Verb = "comment" if what == "created" else "refresh"
-    return replace(_asked(inputs, verb, payload), comment=int(comment.get("id") or 0))
+    return replace(_asked(inputs, verb, payload), comment=_number(comment.get("id")))
 
 
 def _push(inputs: Inputs, payload: Payload) -> Intent | Nothing | Problem:
@@ -205,15 +204,14 @@ def _schedule(inputs: Inputs, payload: Payload) -> Intent | Nothing | Problem:
 
 def _dispatch(inputs: Inputs, payload: Payload) -> Intent | Nothing | Problem:
     """A dispatch that names no command, or one that there is not."""
-    given = payload.get("inputs") or payload.get("client_payload") or {}
-    command = _text(given.get("command"))
+    command = _text(_part(payload, "inputs").get("command")) or _text(_part(payload, "client_payload").get("command"))
     said = f'"{command}" is no command' if command else "no command is given"
     return _wrong("command", said, f"set the input command, or give one with the event: {', '.join(COMMANDS)}")
 
 
-def _told(inputs: Inputs, given: Mapping[str, Any] | None) -> Inputs:
+def _told(inputs: Inputs, given: Payload) -> Inputs:
     """The inputs with what whoever dispatched the event says besides; what the workflow itself fixes wins."""
-    said = {k: _text(v) for k, v in (given or {}).items()}
+    said = {k: _text(v) for k, v in given.items()}
     names = ("model", "version", "target", "reason")
     told = {name: getattr(inputs, name) or said.get(name, "") for name in names}
     known = inputs.command == "auto" and said.get("command") in COMMANDS
@@ -229,11 +227,22 @@ def _text(value: object) -> str:
 
 def _from_fork(payload: Payload) -> bool:
     """Whether a pull request's head lies elsewhere; a head whose repository is gone does."""
-    pull = payload.get("pull_request")
-    if not pull:
+    if not payload.get("pull_request"):
         return False
-    head, base = (((pull.get(side) or {}).get("repo") or {}).get("id") for side in ("head", "base"))
+    head, base = (_part(payload, "pull_request", side, "repo").get("id") for side in ("head", "base"))
     return head is None or head != base
+
+
+def _part(payload: Payload, *names: str) -> Payload:
+    """What lies at the end of a path of names; empty where anything on the way is missing or of another kind."""
+    found: Any = payload
+    for name in names:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _wrong(name: str, text: str, hint: str) -> Problem:

@@ -39,14 +39,15 @@ def react(forge: Forge, intent: Intent, reaction: Reaction, runner: Runner) -> N
 def _said(forge: Forge, intent: Intent, shown: Shown) -> Posted | None:
     """Where it is talked about: the thread, or else an issue that is opened for the request and closed with it."""
     if intent.head:
-        return forge.comment(intent.thread, shown.key, shown.comment)
-    issue = forge.find_issue(shown.request) if shown.request else None
+        return forge.comment(intent.thread, shown.key, shown.comment) if intent.thread else None
+    asked = shown.request and (intent.thread or shown.waits or shown.settled)
+    issue = forge.find_issue(shown.request) if asked else None
     if intent.thread and (issue is None or issue.id != intent.thread):
         return forge.comment(intent.thread, shown.key, shown.comment)
     if issue is None and not shown.waits:
         return None
     issue = forge.open_issue(shown.request, shown.title, shown.comment)
-    if not shown.waits:
+    if shown.settled:
         forge.close_issue(issue.id, done=shown.moved)
     return issue
 

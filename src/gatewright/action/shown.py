@@ -51,8 +51,8 @@ class Place:
 class Shown:
     """What is to be published; None or empty where there is nothing to.
 
-    key: names the sticky comment. request: names the issue that is opened for a request which has no thread, under
-    `title`, and closed when it no longer `waits`: as done if the version `moved`.
+    key: names the sticky comment. request: names the issue that is opened, under `title`, for a request that `waits`
+    and has no thread. It is closed once that is `settled`: as done if the version `moved`.
     """
 
     key: str = ""
@@ -60,6 +60,7 @@ class Shown:
     request: str = ""
     title: str = ""
     waits: bool = False
+    settled: bool = False
     moved: bool = False
     report: Report | None = None
     check: Check | None = None
@@ -80,7 +81,8 @@ def of_report(report: Report, intent: Intent, place: Place, now: datetime, extra
         request=f"request {report.candidate} to {report.target.name}",
         title=f"Promote {report.candidate} to {report.target.name}",
         waits=report.decision.kind == "pending",
-        moved=report.decision.kind == "promoted",
+        settled=report.decision.kind in ("promoted", "noop", "refused"),
+        moved=report.decision.kind != "refused",
         report=report,
         check=_check(report, intent, place, body, marks),
         deployment=deployment(report, place),

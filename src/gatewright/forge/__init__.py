@@ -9,64 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from gatewright.thread import Comment as Comment
+from gatewright.thread import Membership as Membership
+from gatewright.thread import Person as Person
+from gatewright.thread import Thread as Thread
+
 #: what a role may do, from the least to the most
 ROLES = ("none", "read", "triage", "write", "maintain", "admin")
 
 Reaction = Literal["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """An account. kind: User, Bot, Organization or Mannequin; a bot's login ends in `[bot]`."""
-
-    login: str
-    id: int
-    kind: str = "User"
-
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """A comment as it stands now. Times are UTC, as in 2026-11-23T10:00:00Z.
-
-    author: None if the account is gone. edited: when its text was last changed, by whom; "" if never.
-    """
-
-    id: int
-    author: Person | None
-    body: str
-    created: str
-    edited: str = ""
-    editor: Person | None = None
-    minimized: bool = False
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """An issue, or a pull request if it has a head.
-
-    state: open, closed or merged. head: the commit under judgement. fork: it lies in somebody else's repository.
-    contributors: everyone with an account who wrote or committed one of its commits. comments: all, oldest first.
-    """
-
-    number: int
-    title: str
-    author: Person | None
-    state: str
-    url: str
-    comments: tuple[Comment, ...] = ()
-    head: str = ""
-    base: str = ""
-    fork: bool = False
-    contributors: tuple[Person, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """Whether somebody is an active member of a team; "unreadable" says why, and is never a no."""
-
-    answer: Literal["yes", "no", "unreadable"]
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

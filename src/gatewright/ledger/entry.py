@@ -12,7 +12,22 @@ from typing import Any, Literal, cast
 
 from gatewright.canonical import canonical, plain
 
-Kind = Literal["opened", "requested", "refused", "intended", "promoted", "overridden", "rolled_back", "aborted"]
+Kind = Literal[
+    "opened",
+    "requested",
+    "refused",
+    "intended",
+    "promoted",
+    "overridden",
+    "rolled_back",
+    "aborted",
+    "approved",
+    "withdrawn",
+    "vetoed",
+    "unvetoed",
+    "held",
+    "released",
+]
 
 SCHEMA = 1
 

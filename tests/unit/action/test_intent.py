@@ -46,6 +46,10 @@ EVENTS: Mapping[str, Mapping[str, Any]] = {
     "deployment": {},
     "": {},
 }
+NAMES = (
+    *("action", "inputs", "client_payload", "command", "version", "pull_request", "head", "base", "repo", "id", "sha"),
+    *("number", "issue", "comment", "body", "changes", "from", "ref", "deleted", "merge_group", "head_sha"),
+)
 TRUSTED = {"issue_comment", "workflow_dispatch", "repository_dispatch", "schedule", "push"}
 
 
@@ -196,6 +200,22 @@ def test_a_schedule_runs_on_the_default_branch_by_itself() -> None:
     """Its payload is too short to say so."""
     found = read_intent(Inputs(), "schedule", EVENTS["schedule"], {"GITHUB_REF": MAIN})
     assert isinstance(found, Intent) and found.forbidden == ""
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=4), inner),
+    max_leaves=12,
+)
+
+
+@given(
+    st.sampled_from(sorted(EVENTS)), st.dictionaries(st.sampled_from(NAMES), JSON), st.sampled_from(("auto", *COMMANDS))
+)
+def test_no_payload_breaks_the_reading_or_gains_trust(event: str, payload: dict[str, Any], command: str) -> None:
+    """A dispatch carries whatever its sender likes, and a payload of tomorrow may look otherwise."""
+    found = read(event, payload, MINE, command=command)
+    assert not isinstance(found, Intent) or found.verb in READING or found.forbidden
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------

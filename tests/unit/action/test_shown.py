@@ -71,7 +71,7 @@ def test_without_a_head_there_is_no_check_run() -> None:
 def test_only_a_move_is_a_deployment() -> None:
     """Named for good by the ledger's entry."""
     moved = {name: deployment(report, PLACE) for name, report in THINGS.items()}
-    assert [name for name, found in moved.items() if found] == ["promoted"]
+    assert [name for name, found in moved.items() if found] == ["promoted", "overridden", "rolled_back"]
     found = moved["promoted"]
     assert found is not None
     assert (found.ref, found.environment, found.state) == (PLACE.commit, "fraud/staging", "success")

@@ -22,6 +22,7 @@ from gatewright.quantity import Interval
 from gatewright.registry import Logged, Run
 from gatewright.registry.memory import MemoryRegistry
 from gatewright.report.model import Audit, Failure, History, Report, Status
+from gatewright.rollback import Wish
 from gatewright.subject import Model, Subject, Version
 from gatewright.verdict import judge
 
@@ -120,6 +121,16 @@ def approved() -> Report:
     return replace(report, standing=standing)
 
 
+def pressed() -> tuple[Report, Report]:
+    """A promotion that overrode a failed check, and the rollback that followed it."""
+    lines = (line for line in POLICY.splitlines() if "approvals" not in line)
+    alone = "\n".join(lines).replace("alias: champion", "alias: champion\n    override: {from: [octo]}")
+    ours = gate(alone)
+    story.promote(ours, Subject("fraud", 2), "production")
+    broken = story.promote(ours, Subject("fraud", 3), "production", why="only it knows the euro", override=True)
+    return broken, story.rollback(ours, Wish("production", "it refuses every card", fast=True))
+
+
 def hostile() -> Report:
     """Every text that a stranger may have written is an attack."""
     check = "tags.note == fine"
@@ -133,12 +144,15 @@ def hostile() -> Report:
 def examples() -> dict[str, Report | Failure | Status | History | Audit]:
     """One of everything that a command may end with."""
     ours = gate()
+    overridden, rolled_back = pressed()
     return {
         "refused": story.promote(ours, Subject("fraud", 3), "staging"),
         "promoted": story.promote(ours, Subject("fraud", 2), "staging"),
         "pending": approved(),
         "noop": story.promote(ours, Subject("fraud", 2), "staging"),
         "measured": measured(),
+        "overridden": overridden,
+        "rolled_back": rolled_back,
         "status": story.status(ours),
         "history": story.history(ours),
         "audit": story.verify(ours.ledger, "fraud"),

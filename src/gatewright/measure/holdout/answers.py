@@ -85,9 +85,7 @@ class Classes:
         if self.known or count < 2:
             return
         named = isinstance(names, list) and len(names) == count
-        self.known = (
-            _scalars(names, MAX_CLASSES) if named and isinstance(names, list) else tuple(range(count))
-        )
+        self.known = _scalars(names, MAX_CLASSES) if named and isinstance(names, list) else tuple(range(count))
         self._must_know_positive()
         if not named:
             self.notes.append(_ASSUMED)
@@ -126,9 +124,7 @@ def read_answer(body: memoryview, rows: int, classes: Classes) -> Predictions:
     return _classified(head, rest, rows, classes, seconds)
 
 
-def _classified(
-    head: Mapping[str, Any], rest: memoryview, rows: int, classes: Classes, seconds: float
-) -> Predictions:
+def _classified(head: Mapping[str, Any], rest: memoryview, rows: int, classes: Classes, seconds: float) -> Predictions:
     columns = head.get("columns")
     probabilities = None
     if columns is not None:
@@ -149,18 +145,14 @@ def _classified(
     return Predictions(labels, _of_positive(probabilities, classes), None, seconds)
 
 
-def _probabilities(
-    head: Mapping[str, Any], rest: memoryview, rows: int, classes: Classes
-) -> tuple[Any, memoryview]:
+def _probabilities(head: Mapping[str, Any], rest: memoryview, rows: int, classes: Classes) -> tuple[Any, memoryview]:
     columns = head["columns"]
     if not _is_count(columns) or columns > MAX_CLASSES or columns == 1:
         raise frames.Garbled("an answer with an odd number of columns")
     length = rows * max(columns, 1) * 8
     classes.name(head.get("names"), columns)
     if columns and columns != len(classes.known):
-        raise Unacceptable(
-            f"it predicted {columns} probabilities a row for {len(classes.known)} classes", _NOT_JUDGED
-        )
+        raise Unacceptable(f"it predicted {columns} probabilities a row for {len(classes.known)} classes", _NOT_JUDGED)
     values = _finite(_column(rest[:length], rows, max(columns, 1), "<f8"), "probabilities")
     return _in_range(values if columns else values.reshape(-1)), rest[length:]
 
@@ -196,9 +188,7 @@ def _in_range(array: Any) -> Any:
 
     if array.size and (array.min() < -_SLACK or array.max() > 1 + _SLACK):
         worst = array.min() if array.min() < -_SLACK else array.max()
-        raise Unacceptable(
-            f"one of its probabilities is {float(worst):g}", "Probabilities lie between 0 and 1."
-        )
+        raise Unacceptable(f"one of its probabilities is {float(worst):g}", "Probabilities lie between 0 and 1.")
     if array.ndim == 2 and array.size and abs(array.sum(axis=1) - 1).max() > _SUM_SLACK:
         raise Unacceptable("the probabilities of a row do not add up to 1", "Give one probability a class.")
     return np.clip(array, 0.0, 1.0) if array.size and (array.min() < 0 or array.max() > 1) else array

@@ -33,9 +33,7 @@ _INSTALLER = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
 _INSTALLER_PREFIXES = ("UV_", "PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
 
 #: an interpreter's version and the folders it lives in
-_ASK = (
-    "import sys, platform as p; print(p.python_version(), sys.base_prefix, sys.base_exec_prefix, sep='\\n')"
-)
+_ASK = "import sys, platform as p; print(p.python_version(), sys.base_prefix, sys.base_exec_prefix, sep='\\n')"
 
 _SHOWN = 5
 
@@ -136,9 +134,7 @@ def _lines(folder: Path) -> tuple[str, ...]:
     lines = [line.split(" #")[0].strip() for line in raw]
     lines = [line for line in lines if line and not line.startswith("#")]
     named = [line for line in lines if line.split()[0] in ("-c", "--constraint")]
-    lines = [line for line in lines if line not in named] + [
-        c for line in named for c in _constraints(folder, line)
-    ]
+    lines = [line for line in lines if line not in named] + [c for line in named for c in _constraints(folder, line)]
     options = [line for line in lines if line.startswith("-")]
     if options:
         raise _refused(f"its requirements hold the option {_shown(options[0])}")
@@ -231,16 +227,12 @@ def _run(argv: Sequence[str], timeout: float) -> subprocess.CompletedProcess[byt
         why = f"uv was not done within {timeout:g} s"
     except OSError as e:
         why = f"uv could not be started ({e.strerror})"
-    raise Undetermined(
-        "the model's own environment could not be made", why, "Try again, or say environment: current."
-    )
+    raise Undetermined("the model's own environment could not be made", why, "Try again, or say environment: current.")
 
 
 def _installers(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables that say where packages come from: no token of the registry or of GitHub."""
-    return {
-        n: v for n, v in variables.items() if n in _INSTALLER or n.upper().startswith(_INSTALLER_PREFIXES)
-    }
+    return {n: v for n, v in variables.items() if n in _INSTALLER or n.upper().startswith(_INSTALLER_PREFIXES)}
 
 
 def _uv() -> list[str]:

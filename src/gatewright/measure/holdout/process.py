@@ -257,6 +257,8 @@ class Worker:
 
     def _lost(self) -> Lost:
         """Tells what became of a worker that hung up. It gets a moment to die of its own cause."""
+        if self._status is not None:
+            return self._death()
         deadline = time.monotonic() + 1.0
         while (dead := _is_dead(self.pid)) is False and time.monotonic() < deadline:
             self._drain()
@@ -303,6 +305,9 @@ def clean_environment(scratch: Path, threads: int) -> dict[str, str]:
         "LOKY_MAX_CPU_COUNT": count,
         "OMP_WAIT_POLICY": "PASSIVE",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Reserved and never used, address space would count against the memory limit all the same.
+        "MALLOC_ARENA_MAX": "2",
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
         **kept,
     }
 
@@ -444,11 +449,7 @@ def _kill_all_of(uid: int) -> None:
     """Kills what left its process group, if anything could. Ends when a round finds nobody."""
     for _ in range(100):
         with contextlib.suppress(OSError):
-            left = [
-                p
-                for p in _numbers(os.listdir("/proc"))
-                if _status_of(p).get("Uid", "").startswith(f"{uid}\t")
-            ]
+            left = [p for p in _numbers(os.listdir("/proc")) if _status_of(p).get("Uid", "").startswith(f"{uid}\t")]
             if not left:
                 return
             for pid in left:

@@ -378,9 +378,7 @@ def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _plan(
-    model: Path, scratch: Path, uid: int | None, limits: Limits, runs_in: Environment
-) -> dict[str, Any]:
+def _plan(model: Path, scratch: Path, uid: int | None, limits: Limits, runs_in: Environment) -> dict[str, Any]:
     """The worker's `sandbox.Plan`."""
     return {
         "uid": uid,

@@ -12,11 +12,18 @@ _RUNNER_COMMAND = re.compile(r"##\[|::")
 
 MAX_WORDS = 600
 
+#: what the interpreter adds below a crash's traceback: a list of a hundred libraries
+_NOT_SAID = "Extension modules: "
+
 
 def last_words(raw: bytes, limit: int = MAX_WORDS) -> str:
     """The end of an output as one line of at most `limit` characters; "" if nothing was said."""
     lines = _ESCAPE.sub("", raw.decode("utf-8", "replace")).splitlines()
-    said = [s for s in (" ".join(_visible(line).split()) for line in lines) if s]
+    said = [s for s in (" ".join(_visible(line).split()) for line in lines) if s and not s.startswith(_NOT_SAID)]
+    crash = max((i for i, s in enumerate(said) if s.startswith("Fatal Python error: ")), default=None)
+    if crash is not None:
+        # Its traceback begins where it happened, and is longer than anybody reads.
+        said = said[crash : crash + 5]
     text = _RUNNER_COMMAND.sub(lambda m: " ".join(m.group()), " / ".join(said))
     return text if len(text) <= limit else "…" + text[1 - limit :]
 

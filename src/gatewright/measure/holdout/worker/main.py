@@ -39,9 +39,7 @@ def _tuples(plan: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in plan.items()}
 
 
-def _report_layers(
-    line: Line, start: dict[str, Any], layers: tuple[sandbox.Layer, ...], doors: sandbox.Doors
-) -> None:
+def _report_layers(line: Line, start: dict[str, Any], layers: tuple[sandbox.Layer, ...], doors: sandbox.Doors) -> None:
     plan = sandbox.Plan(**_tuples(start["plan"]))
     closed = sandbox.unreadable(plan, doors)
     told = [[layer.name, layer.active, layer.note] for layer in layers]
@@ -73,9 +71,7 @@ def _load(line: Line, start: dict[str, Any], doors: sandbox.Doors) -> scoring.Mo
     import pyarrow as pa
 
     refused = sandbox.limit_memory(start["memory_bytes"])  # beyond what the libraries took until now
-    line.report(
-        frames.IMPORTED, 0, {"mlflow": mlflow.__version__, "arrow": pa.__version__, "memory": refused}
-    )
+    line.report(frames.IMPORTED, 0, {"mlflow": mlflow.__version__, "arrow": pa.__version__, "memory": refused})
     if refused and start["require"]:
         os._exit(0)
     model = scoring.load(doors.name(start["model"]), start["wants"])

@@ -84,9 +84,7 @@ def _raw(loaded: Any) -> Any:
     wrapper = loaded._model_impl
     if hasattr(wrapper, "get_raw_model"):
         return wrapper.get_raw_model()
-    return next(
-        (getattr(wrapper, name) for name in _RAW if getattr(wrapper, name, None) is not None), wrapper
-    )
+    return next((getattr(wrapper, name) for name in _RAW if getattr(wrapper, name, None) is not None), wrapper)
 
 
 def _is_custom(loaded: Any) -> bool:
