@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from gatewright.ladder import Holding, Models, holding, home
 from gatewright.ledger import Ledger
@@ -13,13 +14,26 @@ from gatewright.policy.model import Policy, Target
 from gatewright.problem import Undetermined, UsageError
 from gatewright.registry import Registry
 from gatewright.subject import Model, Subject, Version
+from gatewright.thread import Membership, Person, Thread
+
+
+class Audience(Protocol):
+    """The people before whom a question is asked. Each call asks anew."""
+
+    def thread(self) -> Thread | None:
+        """What was said so far; None if there is no thread. Raises Undetermined if it cannot be read in full."""
+
+    def member(self, team: str, person: Person) -> Membership:
+        """Whether somebody is in a team `org/slug`. Never raises: "unreadable" is one of the answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
     """One model's policy with everything a command needs to carry it out.
 
-    now gives the time in UTC; nonce gives a text that was never given before.
+    now gives the time in UTC; nonce gives a text that was never given before. progress is told what goes on (words,
+    rows done, rows there are). rebenchmark: the holdout is scored again, whatever the ledger holds.
+    audience: None where nobody can be listened to, as on the command line; what the ledger holds counts there too.
     """
 
     policy: Policy
@@ -28,6 +42,9 @@ class Gate:
     actor: Actor
     now: Callable[[], datetime]
     nonce: Callable[[], str]
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None
+    rebenchmark: bool = False
+    audience: Audience | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from gatewright.policy.model import Policy
 from gatewright.policy.schema import json_schema
 from gatewright.policy_files import read_files
 from gatewright.problem import GatewrightError, UsageError
+from gatewright.progress import Progress
 from gatewright.registry.mlflow import MlflowRegistry
 from gatewright.rehearsal import rehearse
 from gatewright.relay import listen
@@ -131,6 +132,8 @@ def _common(one: argparse.ArgumentParser) -> None:
 def _ask(one: argparse.ArgumentParser) -> None:
     one.add_argument("subject", metavar="SUBJECT", help="MODEL/12, MODEL@alias or MODEL/latest, also behind models:/")
     one.add_argument("--to", required=True, metavar="TARGET", help="the policy's target, for example production")
+    about = "score the holdout again, whatever the ledger holds; approvals of the old numbers lapse"
+    one.add_argument("--rebenchmark", action="store_true", help=about)
 
 
 def _rehearsed(one: argparse.ArgumentParser) -> None:
@@ -288,6 +291,8 @@ def _gate(args: argparse.Namespace, model: str) -> Gate:
         actor(os.environ),
         lambda: now(),
         lambda: uuid.uuid4().hex,
+        progress=Progress(sys.stderr, quiet=args.quiet),
+        rebenchmark=getattr(args, "rebenchmark", False),
     )
 
 

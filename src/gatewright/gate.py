@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 from gatewright import ladder
-from gatewright.approvals import count
+from gatewright.approvals import Standing
+from gatewright.benchmarks import benchmarked
 from gatewright.canonical import plain
 from gatewright.case import Case, Gate, look, read
+from gatewright.consent import hear, heard, record_words, requester
 from gatewright.decision import Decision, Situation, decide, stopped
 from gatewright.evidence import Evidence
 from gatewright.ladder import Leaving
@@ -21,18 +23,18 @@ from gatewright.measure.loading import try_loading
 from gatewright.measure.quoting import storable
 from gatewright.move import Ending, Order, move, settle
 from gatewright.override import overridden
-from gatewright.policy.model import Target
+from gatewright.policy.model import Rule, Target
 from gatewright.problem import UsageError
 from gatewright.record import append, draft, stamp
 from gatewright.report.model import Audit, History, Report, Request, Rung, Status
 from gatewright.report.stored import attachments
 from gatewright.rollback import Wish, find_way, gathered, judged, said_of, taken_from, worded
-from gatewright.subject import Subject
-from gatewright.verdict import judge
+from gatewright.subject import Subject, Version
+from gatewright.verdict import Verdict, judge
 
 
 def evaluate(gate: Gate, subject: Subject, to: str) -> Report:
-    """Gathers evidence and says what the policy makes of it; writes nothing."""
+    """Gathers evidence and says what the policy makes of it; writes nothing but the record of a holdout benchmark."""
     case = look(gate, subject, _target(gate, to))
     report = _judged(gate, case)
     return replace(report, decision=Decision("evaluated", report.decision.reason))
@@ -50,7 +52,8 @@ def promote(gate: Gate, subject: Subject, to: str, *, why: str = "", override: b
     if stop is not None and not (override and stop.kind == "refused"):
         report = Report(stop, gate.policy, target, case.candidate, case.holding, notes=notes, why=why)
         return _record(gate, case, report)
-    report = replace(_judged(gate, case), notes=notes, why=why)
+    report = _judged(gate, case, record=True)
+    report = replace(report, notes=(*notes, *report.notes), why=why)
     if override:
         report = overridden(report, gate.actor, stop)
     return _carry_out(gate, case, report, lambda c: _measure(gate, c))
@@ -65,8 +68,8 @@ def rollback(gate: Gate, wish: Wish) -> Report:
     if stop is not None and not (wish.override and wish.to and stop.kind == "refused"):
         return _record(gate, case, _back(gate, case, wish, stop, notes=notes))
     loads = None if wish.fast else try_loading(case.candidate, gate.policy, gate.registry)
-    evidence, standing = gathered(gate, case, loads), count(target.rollback_approvals)
-    verdict = judged(target, evidence)
+    evidence = gathered(gate, case, loads)
+    standing, verdict = _agreed(gate, case, target.rollback_approvals, evidence.digest), judged(target, evidence)
     decision = worded(case, wish, decide(verdict, standing))
     report = _back(gate, case, wish, decision, evidence=evidence, verdict=verdict, standing=standing, notes=notes)
     if wish.override:
@@ -80,7 +83,7 @@ def status(gate: Gate) -> Status:
     models = read(gate, *policy.targets)
     rungs = (Rung(t, ladder.holding(t, policy.model, models), last_move(rows, t.name)) for t in policy.targets)
     lock = open_intent(rows)
-    waiting = (_request(gate, row) for row in open_requests(rows))
+    waiting = (_request(gate, row, models) for row in open_requests(rows))
     return Status(
         policy.model,
         tuple(rungs),
@@ -112,12 +115,13 @@ def _target(gate: Gate, name: str) -> Target:
     return target
 
 
-def _judged(gate: Gate, case: Case) -> Report:
-    evidence = _measure(gate, case)
+def _judged(gate: Gate, case: Case, *, record: bool = False) -> Report:
+    evidence = _measure(gate, case, anew=gate.rebenchmark)
     verdict = judge(case.target.checks, evidence)
-    standing = count(case.target.approvals)
+    standing = (_agreed if record else heard)(gate, case, case.target.approvals, evidence.digest)
     decision = decide(verdict, standing)
-    return Report(decision, gate.policy, case.target, case.candidate, case.holding, evidence, verdict, standing)
+    report = Report(decision, gate.policy, case.target, case.candidate, case.holding, evidence, verdict, standing)
+    return replace(report, notes=standing.notes)
 
 
 def _back(gate: Gate, case: Case, wish: Wish, decision: Decision, **found: Any) -> Report:
@@ -135,12 +139,37 @@ def _carry_out(
     kind: Ending = "rolled_back" if report.rollback else "overridden" if report.against else "promoted"
     details = {"override": {"by": plain(gate.actor), "against": list(report.against)}} if report.against else {}
     order = Order(case, report.evidence, report.decision, kind, report.why, details, leaving)
-    moved = move(gate, order, attachments(report), measure)
-    return replace(report, decision=moved.decision, steps=moved.steps, entry=moved.entry)
+    later: list[Standing] = []
+
+    def objection(now: Case) -> Decision | None:
+        """What is decided now, if it is not to move any more: since it was judged, somebody may have objected."""
+        later.append(_agreed(gate, now, _rules(report), order.evidence.digest))
+        made = decide(report.verdict or Verdict(()), later[0])
+        return None if made.kind == "promoted" else made
+
+    moved = move(gate, order, attachments(report), measure, *(() if report.against else (objection,)))
+    standing = later[0] if later else report.standing
+    ended = replace(report, decision=moved.decision, standing=standing, steps=moved.steps, entry=moved.entry)
+    return ended if ended.moved else replace(ended, against=())
 
 
-def _measure(gate: Gate, case: Case) -> Evidence:
-    return measure(gate.policy, case.target, case.candidate, case.champion, gate.registry, gate.now())
+def _measure(gate: Gate, case: Case, *, anew: bool = False) -> Evidence:
+    found = benchmarked(gate, case, anew=anew)
+    champion = case.champion
+    return measure(
+        gate.policy, case.target, case.candidate, champion, gate.registry, gate.now(), found.facts, found.notes
+    )
+
+
+def _agreed(gate: Gate, case: Case, rules: tuple[Rule, ...], digest: str) -> Standing:
+    """Counts who has agreed, and lets the ledger keep the words that were counted."""
+    found = hear(gate, case, rules, digest)
+    record_words(gate, case, found)
+    return found.standing
+
+
+def _rules(report: Report) -> tuple[Rule, ...]:
+    return report.target.rollback_approvals if report.rollback else report.target.approvals
 
 
 def _situation(gate: Gate, case: Case) -> Situation:
@@ -162,11 +191,15 @@ def _record(gate: Gate, case: Case, report: Report) -> Report:
     if report.decision.kind == "refused":
         entry = draft(gate, "refused", case, before=before, **fields)
         return replace(report, entry=append(gate, lambda _: entry, attachments(report)))
-    details = {"expires": stamp(gate.now() + timedelta(seconds=float(case.target.expires)))}
+    details: dict[str, Any] = {"expires": stamp(gate.now() + timedelta(seconds=float(case.target.expires)))}
     if report.rollback:
         details["command"] = "rollback"
+    rows = gate.ledger.rows(gate.policy.model)
+    who = requester(gate, case, rows)
+    if who != gate.actor:
+        details["requester"] = plain(who)
     request = draft(gate, "requested", case, before=before, details=details, **fields)
-    standing = _same_request(gate, gate.ledger.rows(gate.policy.model), request)
+    standing = _same_request(gate, rows, request)
     if standing is not None:
         return replace(report, entry=standing, notes=(*report.notes, "The request was made before and still stands."))
     return replace(report, entry=append(gate, lambda _: request, attachments(report)))
@@ -186,10 +219,13 @@ def _expiry(entry: Entry) -> str:
     return str(entry.details.get("expires", ""))
 
 
-def _request(gate: Gate, row: Row) -> Request | None:
+def _request(gate: Gate, row: Row, models: ladder.Models) -> Request | None:
     entry = gate.ledger.entry(gate.policy.model, row)
     target = gate.policy.target(row.target)
     if entry is None or target is None or stamp(gate.now()) >= _expiry(entry):
         return None
     rules = target.rollback_approvals if entry.details.get("command") == "rollback" else target.approvals
-    return Request(entry, row, count(rules), _expiry(entry))
+    name, number = gate.policy.model, row.version or 0
+    version = models[name].version(number) if name in models else None
+    case = Case(target, version or Version(name, number), ladder.Holding(), models)
+    return Request(entry, row, heard(gate, case, rules, entry.evidence_digest), _expiry(entry))

@@ -58,17 +58,26 @@ class Moved:
     entry: Row | None = None
 
 
-def move(gate: Gate, order: Order, attachments: Mapping[str, bytes], measure: Callable[[Case], Evidence]) -> Moved:
-    """Carries out a decision, if candidate, champion and evidence still are as they were judged."""
+def move(
+    gate: Gate,
+    order: Order,
+    attachments: Mapping[str, bytes],
+    measure: Callable[[Case], Evidence],
+    objection: Callable[[Case], Decision | None] = lambda _: None,
+) -> Moved:
+    """Carries out a decision, if candidate, champion and evidence still are as they were judged.
+
+    objection: asked last, under the lock; a decision that it gives takes the place of the one to be carried out.
+    """
     case, evidence, decision = order.case, order.evidence, order.decision
     intent = _lock(gate, order, attachments)
     if intent is None:
         return Moved(Decision("error", Reason.LOCK_HELD, _who_moves(gate)))
     try:
         now = look(gate, Subject(case.candidate.model, case.candidate.number), case.target)
-        changed = _changed(order, now, gate.ledger.rows(gate.policy.model), measure)
+        changed = _changed(order, now, gate.ledger.rows(gate.policy.model), measure) or objection(now)
     except Exception:
-        _abort(gate, intent, case, "the registry could not be read again")
+        _abort(gate, intent, case, "what it was decided on could not be read again")
         raise
     if changed is not None:
         return Moved(changed, (), _abort(gate, intent, case, changed.detail, changed.reason))

@@ -59,6 +59,10 @@ def _against(report: Report, stop: Decision | None) -> Iterator[str]:
         yield "no check could be applied"
     for rule in report.standing.missing:
         yield f"approvals of {rule.rule.name}: {rule.have} of {rule.rule.count}"
+    standing = report.standing
+    for word, objections in (("veto", standing.vetoed_by), ("hold", standing.held_by)):
+        yield from (f"{word} of {o.login}{f': {o.reason}' if o.reason else ''}" for o in objections)
+    yield from standing.undetermined
 
 
 def _not_named(report: Report, actor: Actor) -> str:

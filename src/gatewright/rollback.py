@@ -162,7 +162,7 @@ def worded(case: Case, wish: Wish, made: Decision) -> Decision:
     if made.kind == "promoted":
         held = f" from v{case.holding.number}" if case.holding.number else ""
         made = Decision("rolled_back", made.reason, f"back{held} to v{case.candidate.number}: {wish.why}")
-    if made.kind in ("error", "refused"):
+    if made.reason in (Reason.UNDETERMINED, Reason.CHECKS_FAILED):
         hurry = f"v{case.candidate.number} may not work there; --fast goes back without looking"
         return replace(made, detail=hurry)
     return made

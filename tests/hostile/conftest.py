@@ -69,9 +69,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def spying(
-    hostile: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Spying]:
+def spying(hostile: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spying]:
     """A spy's loot, gathered at the moment it was unpickled, with another worker running beside it."""
     folder = tmp_path_factory.mktemp("spy") / "model"
     with ExitStack() as stack:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import mlflow.pyfunc
+from mlflow.pyfunc.model import PythonModel
 
 from hostile import attempts
 
@@ -23,7 +24,7 @@ class _Runs:
         return exec, (self._program, {"__name__": "innocent"})
 
 
-class Model(mlflow.pyfunc.PythonModel):
+class Model(PythonModel):
     """Runs a program when it is unpickled, and does at predict what the column `do` says."""
 
     def __init__(self, on_load: str = "") -> None:
@@ -144,9 +145,10 @@ class Model(mlflow.pyfunc.PythonModel):
 
     def do_sleep(self, words: list[str]) -> Any:
         """Waits for ever."""
+        import sys
         import time
 
-        print("going to sleep")
+        sys.stdout.write("going to sleep\n")
         time.sleep(3600)
 
     def do_exit(self, words: list[str]) -> Any:

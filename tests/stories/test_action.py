@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -388,6 +390,43 @@ def test_a_comment_that_almost_is_a_command_gets_a_hint(desk: Desk) -> None:
     assert (step.code, step.outputs["decision"]) == (0, "noop")
     assert "approve" in desk.own(thread)[0]
     assert [r for _, r in comment.reactions] == ["eyes", "confused"]
+
+
+def test_two_people_approve_by_comment_and_the_version_moves(desk: Desk) -> None:
+    """Registry, comment, check, deployment and ledger agree; whoever has no say is told so, and counts for nothing."""
+    desk.register(GOOD)
+    desk.world.repository.permissions["anna"] = "write"
+    thread = desk.pull()
+
+    def say(who: str, text: str) -> tuple[Comment, Step]:
+        comment = desk.world.comment(thread.number, who, text, datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return comment, desk.workflow.commented(thread, comment)
+
+    _, asked = say("anna", f"/gate promote {desk.model}/1 to clinic")
+    assert asked.decision == ("pending", "approvals_missing"), asked
+    line = re.search(r"`(/gate approve [^`]+)`", desk.own(thread)[0])
+    assert line is not None and line[1].endswith(f"digest {asked.outputs['evidence-digest'][:12]}")
+    ends = {who: say(who, f"{line[1]}\n\nlooks right") for who in ("mallory", "anna", "ben")}
+    assert {who: (step.code, step.decision) for who, (_, step) in ends.items()} == {
+        "mallory": (0, ("pending", "not_authorized")),
+        "anna": (0, ("pending", "not_authorized")),
+        "ben": (0, ("pending", "approvals_missing")),
+    }
+    reactions = {who: [r for _, r in comment.reactions] for who, (comment, _) in ends.items()}
+    assert reactions == {"mallory": ["eyes", "confused"], "anna": ["eyes", "confused"], "ben": ["eyes", "+1"]}
+    before = len(desk.github.requests)
+    comment, last = say("carla", line[1])
+    assert last.decision == ("promoted", "approvals_met"), last
+    assert len(desk.github.requests) - before <= 25
+    assert desk.aliases() == {"clinic": 1}
+    assert [r for _, r in comment.reactions] == ["eyes", "rocket"]
+    (shown,), check = desk.own(thread), desk.world.repository.checks[-1]
+    assert "v1 is now clinic" in shown and "**ben**, **carla**" in shown
+    assert (check.head_sha, check.conclusion) == (thread.head, "success")
+    assert [d.environment for d in desk.world.repository.deployments] == [f"{desk.model}/clinic"]
+    told = gatewright("history", desk.model, "--json", env={"MLFLOW_TRACKING_URI": desk.store.uri}, folder=desk.workflow.folder)
+    kinds = [(e["kind"], e["actor"]["login"]) for e in told["events"]]
+    assert kinds == []
 
 
 def test_an_approval_where_nobody_is_asked_moves_nothing(desk: Desk) -> None:

@@ -248,7 +248,7 @@ def test_a_rollback_killed_at_any_request_is_before_or_after_once_anything_is_ru
     after: bool, desk: Desk, faults: Faults
 ) -> None:
     """On SQLite: stage, alias and mark together or none of them, and the ledger says which."""
-    killed_at_every(desk, faults, after, every=4)
+    killed_at_every(desk, faults, after, every=5)
 
 
 @pytest.mark.postgres
@@ -262,7 +262,7 @@ def test_a_rollback_killed_on_postgresql_is_before_or_after_once_anything_is_run
 ) -> None:
     """Some requests, their answers lost; the next command goes to the other server of the same database."""
     proxy = faults_before(mlflow_postgres_server.uris[1])
-    killed_at_every(Desk(mlflow_postgres_server, unique, tmp_path, way), proxy, True, every=5)
+    killed_at_every(Desk(mlflow_postgres_server, unique, tmp_path, way), proxy, True, every=7)
 
 
 FAULTS: dict[str, Fault] = {

@@ -435,6 +435,18 @@ def test_a_holder_that_changed_meanwhile_stops_the_rollback() -> None:
     assert open_intent(scene.ledger.rows("fraud")) is None
 
 
+def test_an_override_that_comes_too_late_overrode_nothing() -> None:
+    """Another run holds the lock: nothing was moved, so nothing is shown in red or entered as an override."""
+    scene = climbed()
+    calls = 0
+    while open_intent(scene.ledger.rows("fraud")) is None:
+        assert killed(scene, calls, True, Wish("production", "it is slow", fast=True))
+        calls += 1
+    report = scene.promote(BAD, override=True, why="hot fix")
+    assert (ended(report), report.against) == (("error", "lock_held"), ())
+    assert "overridden" not in {r.kind for r in scene.ledger.rows("fraud")}
+
+
 def test_two_rollbacks_at_once_are_one() -> None:
     """The second finds the version back already and does not go one further."""
     scene = climbed(policy(WAYS["alias"]))

@@ -58,7 +58,7 @@ def refresh(job: Job) -> Ended:
         return _silent(job, "the thread is gone")
     told = replace(job, intent=replace(job.intent, head=thread.head, comment=0))
     ours = told.gate(told.policy())
-    requests = gate.status(ours).requests
+    requests = gate.status(_deaf(ours)).requests
     if len(requests) != 1:
         return evaluate(told)
     (row,) = (request.row for request in requests)
@@ -102,7 +102,8 @@ def _acknowledged(job: Job, command: Command) -> Ended:
         _answered(job, reason, str(error))
         return Ended(error.exit_code, "error")
     if ended.decision != ANSWERED:
-        react(job.forge, job.intent, SIGNS.get(ended.decision, "+1"), job.runner)
+        sign = SIGNS.get(ended.decision, "+1") if ended.counted else "confused"
+        react(job.forge, job.intent, sign, job.runner)
     return ended
 
 
@@ -154,13 +155,18 @@ def _request(job: Job, ours: Gate) -> Request | None:
     intent = job.intent
     asked = [
         r
-        for r in gate.status(ours).requests
+        for r in gate.status(_deaf(ours)).requests
         if intent.version in ("", str(r.row.version)) and intent.target in ("", r.row.target)
     ]
     if len(asked) > 1:
         known = ", ".join(f"{ours.policy.model}/{r.row.version} to {r.row.target}" for r in asked)
         raise UsageError("several requests are open", f"name one of {known}", "ambiguous_subject")
     return asked[0] if asked else None
+
+
+def _deaf(ours: Gate) -> Gate:
+    """The gate for finding out what is asked: nobody need be listened to for that."""
+    return replace(ours, audience=None)
 
 
 def _asks_somebody(policy: Policy, target: str) -> bool:

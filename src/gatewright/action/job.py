@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from gatewright import ladder
+from gatewright.action.audience import ThreadAudience
 from gatewright.action.intent import Inputs, Intent
 from gatewright.action.runner import Runner
 from gatewright.action.shown import Place
@@ -52,7 +53,8 @@ class Job:
         """The gate of one model, on the registry that the inputs or MLflow's own variables name."""
         connection = connect(self.inputs.tracking_uri or None, self.inputs.registry_uri or None)
         ledger, registry = MlflowLedger(connection), MlflowRegistry(connection)
-        return Gate(policy, registry, ledger, self.actor, self.now, lambda: uuid.uuid4().hex)
+        audience = ThreadAudience(self.forge, self.intent.thread)
+        return Gate(policy, registry, ledger, self.actor, self.now, lambda: uuid.uuid4().hex, audience=audience)
 
     def policy(self, model: str = "") -> Policy:
         """The policy of the model that is meant: by default, of the only one there is."""

@@ -17,8 +17,9 @@ from gatewright.action.publish import publish
 from gatewright.action.runner import Mark, Runner
 from gatewright.action.shown import Shown
 from gatewright.action.trend import trend
+from gatewright.approvals import about
 from gatewright.case import Gate
-from gatewright.decision import Decision, Reason, exit_code
+from gatewright.decision import Decision, Reason, answered, exit_code
 from gatewright.problem import GatewrightError, UsageError
 from gatewright.rehearsal import rehearse
 from gatewright.report import data, html, terminal
@@ -32,10 +33,14 @@ WIDTH = 120
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a verb ended: the exit code of the command line, and the decision."""
+    """How a verb ended: the exit code of the command line, and the decision.
+
+    counted: False if a comment set it off whose word does not count.
+    """
 
     code: int
     decision: str
+    counted: bool = True
 
 
 def evaluate(job: Job) -> Ended:
@@ -108,10 +113,13 @@ def done(job: Job, ours: Gate, subject: Subject, target: str, verb: Callable[[Ga
         failure = Failure(error, ours.policy.model, subject, target)
         show(job, shown.of_failure(failure, job.intent, job.place), printed(failure), failed(failure))
         return Ended(error.exit_code, "error")
+    comment = job.intent.comment
+    report = replace(report, decision=answered(report.decision, report.standing, comment))
     extra = policy_edit.section(job, ours, subject, report)
     page = summary(report, job.now(), trend=trend(ours, report), extra=extra)
     show(job, shown.of_report(report, job.intent, job.place, job.now(), extra), printed(report), page)
-    return Ended(exit_code(report.decision, report.verdict), report.decision.kind)
+    code, counted = exit_code(report.decision, report.verdict), about(report.standing, comment) is None
+    return Ended(code, report.decision.kind, counted)
 
 
 def forbidding(intent: Intent) -> Reason:

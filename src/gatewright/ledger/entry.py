@@ -27,6 +27,7 @@ Kind = Literal[
     "unvetoed",
     "held",
     "released",
+    "benchmarked",
 ]
 
 SCHEMA = 1

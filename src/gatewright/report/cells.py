@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gatewright.decision import Reason
 from gatewright.ledger.entry import MOVED, Row
 from gatewright.policy.model import Champion
 from gatewright.quantity import is_finite
@@ -87,9 +88,15 @@ def next_step(report: Report) -> str:
     """The one thing to do now."""
     if report.decision.kind == "evaluated" and _promotable(report):
         return f"Promote it: gatewright promote {report.candidate} --to {report.target.name}"
-    if report.decision.kind == "pending":
+    if waits_for_people(report):
         return f"Ask {people(report)} to approve {report.candidate}."
     return report.decision.reason.next_step
+
+
+def waits_for_people(report: Report) -> bool:
+    """Whether the next thing to do is that somebody approves."""
+    pending = report.decision.kind == "pending" and report.decision.reason is not Reason.HELD
+    return pending and bool(report.standing.missing)
 
 
 def _promotable(report: Report) -> bool:

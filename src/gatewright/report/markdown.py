@@ -6,8 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from gatewright.approvals import NotCounted
+from gatewright.comments import Command, show
 from gatewright.problem import PolicyError, Undetermined
-from gatewright.report.cells import SIGNS, by_urgency, cells, next_step, slice_drawing, slices_scale, tally
+from gatewright.report.cells import (
+    SIGNS,
+    by_urgency,
+    cells,
+    next_step,
+    slice_drawing,
+    slices_scale,
+    tally,
+    waits_for_people,
+)
 from gatewright.report.escape import code, marker
 from gatewright.report.escape import markdown as text
 from gatewright.report.glyph import draw, progress
@@ -142,13 +153,19 @@ def _why_not(report: Report) -> str:
 
 
 def _next(report: Report) -> str:
-    if report.decision.kind != "pending":
+    if not waits_for_people(report):
         return text(next_step(report))
     asked = "; ".join(
         f"{r.rule.count - r.have} of {', '.join(f'**{_mention(str(a))}**' for a in r.rule.approvers)}"
         for r in report.standing.missing
     )
-    return f"{code(f'/gate approve {report.candidate}')} by {asked}"
+    return f"{code(_line(report))} by {asked}"
+
+
+def _line(report: Report) -> str:
+    """What to write, naming what was seen."""
+    digest = report.evidence.digest if report.evidence else ""
+    return show(Command("approve", report.candidate.model, report.candidate.number, digest=digest))
 
 
 def _mention(approver: str) -> str:
@@ -271,8 +288,13 @@ def _counting(report: Report) -> str:
         return ""
     rows = ["| Who | Counted for | Why not |", "|:--|:--|:--|"]
     rows += [f"| {text(c.login)} | {text(c.rule)} | |" for c in standing.counted]
-    rows += [f"| {text(n.login)} | | {text(n.because.replace('_', ' '))} |" for n in standing.not_counted]
+    rows += [f"| {text(n.login)} | | {text(_why_idle(n))} |" for n in standing.not_counted]
     return _folded("Counted, and not counted", "\n".join(rows))
+
+
+def _why_idle(word: NotCounted) -> str:
+    said = f"{word.verb}: " if word.verb not in ("", "approve") else ""
+    return said + word.because.replace("_", " ") + (f": {word.detail}" if word.detail else "")
 
 
 def _sources(report: Report, links: Links) -> str:

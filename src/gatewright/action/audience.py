@@ -1,0 +1,30 @@
+"""The thread of a run and the teams of those who speak in it, as the gate wants to hear them."""
+
+from __future__ import annotations
+
+from gatewright.forge import Forge, Membership, Person, Thread
+from gatewright.problem import Undetermined
+
+
+class ThreadAudience:
+    """The people of one thread; number 0 is no thread, where teams can be asked for all the same."""
+
+    def __init__(self, forge: Forge, number: int) -> None:
+        self._forge, self._number = forge, number
+        self._present: frozenset[Person] = frozenset()
+
+    def thread(self) -> Thread | None:
+        """What was said so far, read anew."""
+        found = self._forge.thread(self._number) if self._number else None
+        self._present = frozenset(c.author for c in found.comments if c.author) if found else frozenset()
+        return found
+
+    def member(self, team: str, person: Person) -> Membership:
+        """Whether somebody is in a team. The forge is asked by login, so that must still be the person's."""
+        try:
+            now = person if person in self._present else self._forge.person(person.login)
+            if now is None or now.id != person.id:
+                return Membership("unreadable", f"{person.login} (id {person.id}) has another login now")
+            return self._forge.member(team, person.login)
+        except Undetermined as error:
+            return Membership("unreadable", str(error))

@@ -1,0 +1,297 @@
+"""The holdout benchmark: candidate and champion on the same rows, in the same job, each in a worker of its own."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path as Folder
+from typing import TYPE_CHECKING, Any
+
+from gatewright.evidence import Fact, Need
+from gatewright.measure.holdout import environment, latency
+from gatewright.measure.holdout.answers import Predictions
+from gatewright.measure.holdout.columns import Columns, read_columns
+from gatewright.measure.holdout.data import Table, locate
+from gatewright.measure.holdout.scorer import Limits, Scorer, Wants
+from gatewright.measure.holdout.tally import Batch, Label, Tally, align
+from gatewright.measure.metrics import METRICS
+from gatewright.paths import Path
+from gatewright.policy.model import Holdout, Latency, Policy
+from gatewright.problem import Undetermined
+from gatewright.registry import Registry
+from gatewright.subject import Version
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FAMILIES = ("holdout", "latency", "memory")
+
+#: seconds that a single answer may take, whatever the whole benchmark may
+_PATIENCE = 600.0
+
+#: told: what is going on, rows done, rows there are (0 where that says nothing)
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What was measured, and what people should know of how. sha256: of the holdout's content."""
+
+    facts: tuple[Fact, ...]
+    notes: tuple[str, ...]
+    data: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be measured. seed: of samples and bootstraps; made from digests, so that re-runs agree."""
+
+    policy: Policy
+    needs: tuple[Need, ...]
+    candidate: Version
+    champion: Version | None
+    seed: int
+
+    @property
+    def holdout(self) -> Holdout:
+        """The policy's block; raises Undetermined where there is none."""
+        if self.policy.holdout is None:
+            fix = f"Add a holdout block to {self.policy.file}."
+            raise Undetermined("the models could not be scored", "the policy names no holdout", fix)
+        return self.policy.holdout
+
+    def of(self, family: str) -> tuple[Need, ...]:
+        """The needs of one family of facts."""
+        return tuple(n for n in self.needs if n.path.family == family)
+
+
+def run(order: Order, registry: Registry, progress: Progress) -> Benchmark:
+    """Scores both models on every row and times them. Raises Undetermined; nothing of a half run is returned."""
+    holdout = order.holdout
+    clock = _Clock(float(holdout.timeout), holdout.data)
+    with ExitStack() as stack:
+        scratch = Folder(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatewright-")))
+        progress(f"fetching {holdout.data}", 0, 0)
+        table = locate(holdout.data, scratch / "data", lambda uri, into: _download(registry, uri, into))
+        _must_be(table, holdout)
+        versions = (order.candidate, *((order.champion,) if order.champion else ()))
+        folders = []
+        for n, version in enumerate(versions):
+            progress(f"fetching {version}", 0, 0)
+            folders.append(scratch / f"model-{n}")
+            registry.download(f"models:/{version.model}/{version.number}", folders[-1])
+        columns = read_columns(table, holdout, folders[0], str(order.candidate))
+        scorers = _start(stack, order, versions, folders, clock)
+        facts, dropped = _score(order, table, columns, scorers, clock, progress)
+        timed, uneven = _time(order, table, columns, scorers, clock, progress)
+        memory = tuple(_memory(order, scorers))
+        notes = tuple(filter(None, (dropped, uneven, *_layers(scorers))))
+    rows = next(f.n for f in facts if f.n is not None) if any(f.n is not None for f in facts) else 0
+    return Benchmark((*facts, *timed, *memory), notes, holdout.data, table.sha256, int(rows or 0))
+
+
+class _Clock:
+    """How long the whole benchmark may take."""
+
+    def __init__(self, seconds: float, data: str) -> None:
+        self._end, self._seconds, self._data = time.monotonic() + seconds, seconds, data
+
+    @property
+    def left(self) -> float:
+        """Seconds for the next step; raises Undetermined when none are left."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            fix = "Raise timeout in the policy's holdout block, or give it a smaller holdout."
+            raise Undetermined(f"scoring {self._data} took too long", f"it was ended after {self._seconds:g} s", fix)
+        return min(left, _PATIENCE)
+
+
+def _download(registry: Registry, uri: str, into: Folder) -> Folder:
+    into.parent.mkdir(parents=True, exist_ok=True)
+    registry.download(uri, into)
+    return into
+
+
+def _must_be(table: Table, holdout: Holdout) -> None:
+    """Refuses another content than the policy pins, before a row is scored."""
+    if holdout.sha256 and table.sha256 != holdout.sha256.lower():
+        raise Undetermined(
+            f"the holdout {holdout.data} is not the one that the policy means",
+            f"its sha256 is {table.sha256}, and the policy pins {holdout.sha256}",
+            "Bring the file back, or pin the new content in a change of the policy that people review.",
+        )
+
+
+def _start(
+    stack: ExitStack, order: Order, versions: Sequence[Version], folders: Sequence[Folder], clock: _Clock
+) -> list[Scorer]:
+    """One worker a model; they load side by side."""
+    holdout, scorers = order.holdout, []
+    for version, folder in zip(versions, folders, strict=True):
+        runs_in = environment.of_model(folder) if holdout.environment == "model" else None
+        scorer = Scorer.start(
+            folder,
+            label=str(version),
+            wants=_wants(order),
+            positive=holdout.positive if holdout.task == "binary" else None,
+            sandbox=holdout.sandbox,
+            limits=Limits(timeout_seconds=clock.left),
+            runs_in=runs_in,
+        )
+        scorers.append(stack.enter_context(scorer))
+    for scorer in scorers:
+        scorer.wait()
+    return scorers
+
+
+def _wants(order: Order) -> Wants:
+    if order.holdout.task == "regression":
+        return "value"
+    asked = {METRICS[n.path.key].answer for n in order.of("holdout") if n.path.key in METRICS}
+    return "probability" if "probabilities" in asked else "label"
+
+
+# -- scoring -----------------------------------------------------------------------------------------------------
+
+
+def _score(
+    order: Order, table: Table, columns: Columns, scorers: Sequence[Scorer], clock: _Clock, progress: Progress
+) -> tuple[tuple[Fact, ...], str]:
+    """The facts about predictions, and a remark about rows that were left out."""
+    if not order.of("holdout"):
+        return (), ""
+    total, done, dropped = table.rows(), 0, 0
+    tally: Tally | None = None
+    for rows, answers in _predicted(table, columns, scorers, clock):
+        tally = tally or _tally(order, table, columns, scorers)
+        tally.update(_batch(order, rows, answers, scorers, tally))
+        done, dropped = done + rows.inputs.num_rows, dropped + rows.dropped
+        progress("scoring", done + dropped, total)
+    if tally is None:
+        fix = "Give it rows, or name another file in holdout.data."
+        raise Undetermined(f"nothing could be scored on {table.uri}", "the holdout is empty", fix)
+    remark = f"{dropped} rows without a target were left out of {total}" if dropped else ""
+    return tally.facts(f"holdout {table.uri} sha256 {table.sha256[:12]}"), remark
+
+
+def _predicted(
+    table: Table, columns: Columns, scorers: Sequence[Scorer], clock: _Clock
+) -> Iterator[tuple[Any, list[Predictions]]]:
+    """Rows and what each model says of them. While the workers predict, the batch before is counted up here."""
+    waiting: Any = None
+    for batch in table.batches(columns.needed):
+        rows = columns.rows(batch)
+        if not rows.inputs.num_rows:
+            continue
+        answers = [s.collect() for s in scorers] if waiting is not None else []
+        _ = clock.left
+        for scorer in scorers:
+            scorer.submit(rows.inputs)
+        if waiting is not None:
+            yield waiting, answers
+        waiting = rows
+    if waiting is not None:
+        yield waiting, [s.collect() for s in scorers]
+
+
+def _tally(order: Order, table: Table, columns: Columns, scorers: Sequence[Scorer]) -> Tally:
+    holdout = order.holdout
+    return Tally(
+        holdout.task,
+        order.of("holdout"),
+        positive=holdout.positive,
+        labels=_labels(table, columns, scorers) if holdout.task == "multiclass" else (),
+        slice_columns=columns.slices,
+        min_slice_rows=holdout.min_slice_rows,
+        paired=len(scorers) > 1,
+        unit=bool(holdout.unit),
+        seed=order.seed,
+    )
+
+
+def _labels(table: Table, columns: Columns, scorers: Sequence[Scorer]) -> tuple[Label, ...]:
+    """Every class of the truth and of the models, in an order that does not depend on that of the rows."""
+    found: set[Label] = {label for scorer in scorers for label in scorer.classes}
+    for batch in table.batches([columns.target]):
+        found |= {label for label in batch.column(0).unique().to_pylist() if label is not None}
+    return tuple(sorted(found, key=lambda label: (str(type(label)), label)))
+
+
+def _batch(order: Order, rows: Any, answers: Sequence[Predictions], scorers: Sequence[Scorer], tally: Tally) -> Batch:
+    if order.holdout.task == "multiclass":
+        pairs = zip(answers, scorers, strict=True)
+        answers = [_aligned(a, s, tally) for a, s in pairs]
+    champion = answers[1] if len(answers) > 1 else None
+    return Batch(rows.target, answers[0], champion, rows.keys, rows.slices, rows.units)
+
+
+def _aligned(answer: Predictions, scorer: Scorer, tally: Tally) -> Predictions:
+    if answer.probabilities is None:
+        return answer
+    return Predictions(answer.labels, align(answer.probabilities, scorer.classes, tally.labels), None, answer.seconds)
+
+
+# -- speed and memory --------------------------------------------------------------------------------------------
+
+
+def _time(
+    order: Order, table: Table, columns: Columns, scorers: Sequence[Scorer], clock: _Clock, progress: Progress
+) -> tuple[tuple[Fact, ...], str]:
+    needs, block = order.of("latency"), order.policy.latency or Latency()
+    if not needs:
+        return (), ""
+    inputs = _some_rows(table, columns, block.batch * (block.warmup + block.requests))
+    if inputs.num_rows < block.batch:
+        why = f"a call takes {block.batch} rows, and the holdout has {inputs.num_rows}"
+        raise Undetermined("the models could not be timed", why, "Make latency.batch smaller.")
+
+    def call(scorer: Scorer) -> latency.Call:
+        def timed(number: int) -> float:
+            _ = clock.left
+            start = number * block.batch % (inputs.num_rows - block.batch + 1)
+            return scorer.time(inputs.slice(start, block.batch)).seconds
+
+        return timed
+
+    progress("timing calls", 0, 0)
+    champion = call(scorers[1]) if len(scorers) > 1 else None
+    times = latency.take_times(block, call(scorers[0]), champion, order.seed)
+    rows = f"{block.batch} row{'s' if block.batch > 1 else ''}"
+    source = f"{block.requests} calls of {rows} after {block.warmup} to warm up, in turn with the champion's"
+    return tuple(latency.facts(needs, times, source)), latency.noise(times)
+
+
+def _some_rows(table: Table, columns: Columns, count: int) -> pa.RecordBatch:
+    """The first rows, as many as are needed and as the first batch has."""
+    first = next(iter(table.batches(columns.needed)), None)
+    if first is None:
+        raise Undetermined("the models could not be timed", f"{table.uri} is empty", "Give it rows.")
+    return columns.rows(first).inputs.slice(0, count)
+
+
+def _memory(order: Order, scorers: Sequence[Scorer]) -> Iterator[Fact]:
+    for path in dict.fromkeys(n.path for n in order.of("memory")):
+        for who, scorer in zip(("candidate", "champion"), scorers, strict=False):
+            source = "the worker's largest resident size, libraries included"
+            yield Fact(who, path, "known", scorer.peak_memory, source=source)  # type: ignore[arg-type]
+
+
+def _layers(scorers: Sequence[Scorer]) -> Iterator[str]:
+    """Which walls stood around the models, and what the models said of themselves."""
+    missing = dict.fromkeys(f"{la.name} ({la.note})" for s in scorers for la in s.layers if not la.active)
+    standing = [la.name for la in scorers[0].layers if la.active]
+    yield f"the models ran behind these walls: {', '.join(standing)}"
+    if missing:
+        yield f"these were missing: {', '.join(missing)}"
+    yield from dict.fromkeys(f"{s.label}: {warning}" for s in scorers for warning in s.warnings)
+
+
+def unreadable(needs: Sequence[Need], why: str) -> tuple[Fact, ...]:
+    """What stands in the evidence for a benchmark that failed: it says nothing about the model."""
+    paths: dict[Path, None] = dict.fromkeys(n.path for n in needs)
+    return tuple(Fact("candidate", path, "unreadable", why=why) for path in paths)

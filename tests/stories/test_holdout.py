@@ -1,0 +1,170 @@
+"""The holdout benchmark, end to end: real models, real rows, a real server, each model in a worker of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from real.command import Ended, within
+from real.tracking import Store
+
+POLICY = """\
+version: 1
+model: MODEL
+holdout:
+  data: holdout.parquet
+  target: malignant
+  task: binary
+  slices: [size]
+  min_slice_rows: 30
+latency: {requests: 60, warmup: 5}
+targets:
+  staging:
+    stage: Staging
+    checks:
+      - holdout.accuracy > 95%
+      - latency.p95 < 100ms
+  production:
+    stage: Production
+    checks:
+      - holdout.roc_auc >= champion - 0.05 at 95%
+      - holdout.recall by size >= 0.5
+      - holdout.accuracy gap by size <= 0.5
+      - latency.p50 <= champion * 50
+      - memory.peak < 20GB
+"""
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """569 tumours: every third one is held out."""
+    frame, target = load_breast_cancer(return_X_y=True, as_frame=True)
+    frame = frame.assign(malignant=(target == 0).astype("int64"))
+    frame["size"] = ["large" if area > 600 else "small" for area in frame["mean area"]]
+    held_out = frame.index % 3 == 0
+    return frame[~held_out], frame[held_out]
+
+
+@pytest.fixture
+def model(mlflow_server: Store, unique: str, tmp_path: Path, data: tuple[pd.DataFrame, pd.DataFrame]) -> str:
+    """Version 1 is good, version 2 learnt from labels that had slipped, version 3 is good again."""
+    train, held_out = data
+    held_out.to_parquet(tmp_path / "holdout.parquet")
+    features = [c for c in train.columns if c not in ("malignant", "size")]
+    good = make_pipeline(StandardScaler(), LogisticRegression(C=0.1)).fit(train[features], train["malignant"])
+    slipped = np.roll(train["malignant"], 1)
+    poor = make_pipeline(StandardScaler(), LogisticRegression()).fit(train[features], slipped)
+    for estimator in (good, poor, good):
+        register(mlflow_server, unique, estimator, train[features].head(5), tmp_path)
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "policy.yaml").write_text(POLICY.replace("MODEL", unique))
+    return unique
+
+
+def register(store: Store, name: str, estimator: Any, example: pd.DataFrame, folder: Path) -> None:
+    """Logs and registers, as a training script would."""
+    import mlflow
+    from mlflow.models import infer_signature
+
+    client = store.client()
+    run = client.create_run("0").info
+    signature = infer_signature(example, estimator.predict(example))
+    place = folder / f"model-{run.run_id}"
+    mlflow.sklearn.save_model(estimator, place, signature=signature, pip_requirements=["scikit-learn"])
+    client.log_artifacts(run.run_id, str(place), "model")
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    client.create_model_version(name, f"runs:/{run.run_id}/model", run.run_id)
+
+
+def gate(store: Store, folder: Path, *arguments: str) -> Ended:
+    """A command against the server."""
+    return within(*arguments, uri=store.uri, folder=folder)
+
+
+def by_check(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Results by the line of the policy."""
+    return {c["check"]: c for c in told["checks"]}
+
+
+@pytest.mark.server
+def test_a_good_model_goes_to_staging_and_a_worse_one_does_not(
+    model: str, mlflow_server: Store, tmp_path: Path, data: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    """More than 95 % right on rows that it has never seen, and an answer in less than 100 ms."""
+    good = gate(mlflow_server, tmp_path, "promote", f"{model}/1", "--to", "staging", "--json").json
+    assert good["decision"] == "promoted", good
+    accuracy = by_check(good)["holdout.accuracy > 95%"]
+    assert 0.95 < accuracy["value"] < 1
+    assert accuracy["n"] == len(data[1])
+    sha256 = hashlib.sha256((tmp_path / "holdout.parquet").read_bytes()).hexdigest()
+    assert sha256[:12] in accuracy["source"]
+    worse = gate(mlflow_server, tmp_path, "promote", f"{model}/2", "--to", "staging", "--json")
+    assert (worse.code, worse.json["decision"]) == (1, "refused")
+    assert by_check(worse.json)["holdout.accuracy > 95%"]["status"] == "fail"
+    assert by_check(worse.json)["latency.p95 < 100ms"]["status"] == "pass"
+
+
+@pytest.mark.server
+def test_candidate_and_champion_are_scored_on_the_same_rows(model: str, mlflow_server: Store, tmp_path: Path) -> None:
+    """Paired intervals, slices, spreads, speed and memory beside the champion's."""
+    first = gate(mlflow_server, tmp_path, "promote", f"{model}/1", "--to", "production", "--json").json
+    assert first["decision"] == "promoted", first
+    worse = gate(mlflow_server, tmp_path, "evaluate", f"{model}/2", "--to", "production", "--json")
+    told = by_check(worse.json)
+    auc = told["holdout.roc_auc >= champion - 0.05 at 95%"]
+    assert auc["status"] == "fail"
+    assert auc["interval"][0] < auc["value"] - auc["champion"] < auc["interval"][1] < -0.05
+    assert auc["method"]
+    slices = told["holdout.recall by size >= 0.5"]["slices"]
+    assert {s["slice"] for s in slices} == {"large", "small"}
+    assert told["memory.peak < 20GB"]["value"] > 50e6
+    same = gate(mlflow_server, tmp_path, "evaluate", f"{model}/3", "--to", "production", "--json")
+    assert same.json["verdict"] == "pass", same.json
+
+
+@pytest.mark.server
+def test_a_benchmark_is_run_once_and_read_back(model: str, mlflow_server: Store, tmp_path: Path) -> None:
+    """The same numbers, so the same digest, until somebody asks for new ones."""
+    ask = ("evaluate", f"{model}/1", "--to", "staging", "--json")
+    first, again = (gate(mlflow_server, tmp_path, *ask).json for _ in range(2))
+    assert first["evidence_digest"] == again["evidence_digest"]
+    anew = gate(mlflow_server, tmp_path, *ask, "--rebenchmark").json
+    assert anew["evidence_digest"] != first["evidence_digest"]
+    assert gate(mlflow_server, tmp_path, *ask).json["evidence_digest"] == anew["evidence_digest"]
+    history = gate(mlflow_server, tmp_path, "history", model, "--json").json["events"]
+    assert [e["kind"] for e in history] == ["opened", "benchmarked", "benchmarked"]
+    assert gate(mlflow_server, tmp_path, "audit", "verify", model).code == 0
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("change", "because"),
+    [
+        (("data: holdout.parquet", "data: absent.parquet"), "there is no such file"),
+        (("target: malignant", "target: benign"), "it lacks benign"),
+        (("task: binary", f"task: binary\n  sha256: {'0' * 64}"), "the policy pins 0000"),
+        (("slices: [size]", 'slices: ["mean area"]'), "more than 50 values"),
+    ],
+    ids=["no file", "no column", "another content", "too many slices"],
+)
+def test_a_holdout_that_cannot_be_used_is_undetermined(
+    change: tuple[str, str], because: str, model: str, mlflow_server: Store, tmp_path: Path
+) -> None:
+    """Exit 3, nothing moved, nothing recorded, and the reason in words."""
+    text = POLICY.partition("  production:")[0].replace("MODEL", model).replace(*change)
+    (tmp_path / "policies" / "policy.yaml").write_text(text)
+    end = gate(mlflow_server, tmp_path, "promote", f"{model}/1", "--to", "staging", "--json")
+    assert end.code == 3, end
+    assert because in by_check(end.json)[end.json["checks"][0]["check"]]["because"]
+    assert end.json["ledger"] is None

@@ -1,0 +1,316 @@
+"""Approvals by comment on forge, registry and ledger in memory: who moves a version, and what the ledger keeps."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from gatewright import gate as story
+from gatewright.action.audience import ThreadAudience
+from gatewright.case import Gate
+from gatewright.consent import SAID
+from gatewright.forge.memory import MemoryForge
+from gatewright.ledger.entry import Actor, Entry, open_intent
+from gatewright.ledger.memory import MemoryLedger
+from gatewright.measure import PATHS
+from gatewright.policy.load import read_policies
+from gatewright.registry import Logged, Run
+from gatewright.registry.memory import MemoryRegistry
+from gatewright.report.model import Report
+from gatewright.rollback import Wish
+from gatewright.subject import Model, Subject, Version
+from gatewright.thread import Comment, Person, Thread
+
+POLICY = """\
+version: 1
+model: fraud
+targets:
+  staging:
+    alias: staging
+    checks: [run.accuracy > 0.9]
+    approvals: [{name: anybody, from: [ben]}]
+  production:
+    alias: champion
+    checks: [run.accuracy > 0.9]
+    approvals: [{name: two leads, from: [anna, ben, carla, "@acme/leads"], count: 2}]
+    rollback: {approvals: [{name: one lead, from: [ben, carla]}]}
+"""
+START = datetime(2026, 11, 23, 10, tzinfo=timezone.utc)
+ANNA, BEN, CARLA, DORA = (Person(name, n) for n, name in enumerate(("anna", "ben", "carla", "dora"), 11))
+
+
+class Desk:
+    """One issue, one model with two good versions, and a clock that every comment turns on by a minute."""
+
+    def __init__(self) -> None:
+        self.forge = MemoryForge()
+        self.forge.threads[1] = Thread(1, "Promote fraud", self.forge.me, "open", "memory:issues/1")
+        self.forge.people = {p.login: p for p in (ANNA, BEN, CARLA, DORA)}
+        runs = [Run(f"r{n}", {"accuracy": Logged(0.95, 0, 0)}) for n in (1, 2)]
+        versions = tuple(Version("fraud", n, run_id=f"r{n}", author="eve") for n in (1, 2))
+        self.registry: Any = MemoryRegistry([Model("fraud", versions)], runs)
+        self.ledger = MemoryLedger()
+        self.moment, self._ids, self._nonces = START, itertools.count(100), itertools.count()
+        (self.policy,) = read_policies({"fraud.yaml": POLICY}, PATHS)
+
+    def gate(self, by: Person, *, deaf: bool = False) -> Gate:
+        """The gate as a run of the Action that somebody set off has it; deaf: as the command line has it."""
+        return Gate(
+            self.policy,
+            self.registry,
+            self.ledger,
+            Actor(by.login, by.id, "github"),
+            lambda: self.moment,
+            lambda: str(next(self._nonces)),
+            audience=None if deaf else ThreadAudience(self.forge, 1),
+        )
+
+    def says(self, who: Person, body: str) -> Comment:
+        """Somebody comments."""
+        self.moment += timedelta(minutes=1)
+        at, id = self.moment.strftime("%Y-%m-%dT%H:%M:%SZ"), next(self._ids)
+        said = Comment(id, who, body, at, url=f"memory:issues/1#{id}")
+        self.keep(*self.forge.threads[1].comments, said)
+        self.moment += timedelta(seconds=2)
+        return said
+
+    def keep(self, *comments: Comment) -> None:
+        """The thread has these comments, and no others."""
+        self.forge.threads[1] = replace(self.forge.threads[1], comments=comments)
+
+    def promote(self, by: Person, version: int = 1, *, deaf: bool = False) -> Report:
+        """A run that somebody set off."""
+        return story.promote(self.gate(by, deaf=deaf), Subject("fraud", version), "production")
+
+    def entries(self, *kinds: str) -> list[Entry]:
+        """What the ledger holds, in order."""
+        found = self.ledger.entries("fraud", self.ledger.rows("fraud"))
+        return [e for e in found if e is not None and (not kinds or e.kind in kinds)]
+
+    def holder(self) -> int | None:
+        """The version that production points at."""
+        found: int | None = self.registry.models["fraud"].aliases.get("champion")
+        return found
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A desk where anna has asked for version 1 in production."""
+    made = Desk()
+    assert str(made.promote(ANNA).decision.reason) == "approvals_missing"
+    return made
+
+
+def ended(report: Report) -> tuple[str, str]:
+    """Decision and reason."""
+    return report.decision.kind, str(report.decision.reason)
+
+
+def test_two_people_of_a_rule_move_the_version(desk: Desk) -> None:
+    """The first approval waits for the second; the ledger names both, and where they said it."""
+    said = desk.says(BEN, "/gate approve\n\nnumbers look right")
+    assert ended(desk.promote(BEN)) == ("pending", "approvals_missing")
+    desk.says(CARLA, "/gate approve fraud/1 to production")
+    report = desk.promote(CARLA)
+    assert ended(report) == ("promoted", "approvals_met")
+    assert desk.holder() == 1
+    first, second = desk.entries("approved")
+    assert (first.actor.login, first.actor.id, first.text) == ("ben", 12, "numbers look right")
+    assert first.details == {
+        "thread": 1,
+        "comment": said.id,
+        "url": said.url,
+        "rule": "two leads",
+        "said": said.created,
+    }
+    assert report.evidence is not None
+    assert {first.evidence_digest, second.evidence_digest} == {report.evidence.digest}
+    assert desk.ledger.verify("fraud") == ()
+
+
+def test_members_of_a_team_are_asked_for_and_count(desk: Desk) -> None:
+    """A team that can be read answers for people whom no rule names."""
+    desk.forge.teams["acme/leads"] = {"dora": "active"}
+    desk.says(BEN, "/gate approve")
+    desk.says(DORA, "/gate approve")
+    assert ended(desk.promote(DORA)) == ("promoted", "approvals_met")
+
+
+def test_the_requesters_own_word_does_not_count(desk: Desk) -> None:
+    """Whoever asked stays the one who asked, whoever's comment sets off the runs that follow."""
+    desk.says(ANNA, "/gate approve")
+    desk.says(BEN, "/gate approve")
+    report = desk.promote(BEN)
+    assert ended(report) == ("pending", "approvals_missing")
+    assert [(n.login, n.because) for n in report.standing.not_counted] == [("anna", "self_approval")]
+    assert [c.login for c in report.standing.counted] == ["ben"]
+
+
+def test_new_evidence_makes_nobody_else_the_requester(desk: Desk) -> None:
+    """A second request is written when the evidence has changed; it is still anna who asked for it."""
+    desk.registry.runs["r1"] = Run("r1", {"accuracy": Logged(0.96, 0, 0)})
+    assert ended(desk.promote(BEN)) == ("pending", "approvals_missing")
+    assert desk.entries("requested")[-1].details["requester"]["login"] == "anna"
+    desk.says(BEN, "/gate approve")
+    desk.says(CARLA, "/gate approve")
+    assert ended(desk.promote(CARLA)) == ("promoted", "approvals_met")
+
+
+def test_an_approval_of_other_evidence_does_not_count(desk: Desk) -> None:
+    """Neither one that names the old digest, nor a bare one that was written under it."""
+    desk.says(BEN, "/gate approve fraud/1 digest 0123456789ab")
+    desk.says(CARLA, "/gate approve")
+    desk.registry.runs["r1"] = Run("r1", {"accuracy": Logged(0.96, 0, 0)})
+    report = desk.promote(CARLA)
+    assert ended(report) == ("pending", "stale_digest")
+    assert {n.because for n in report.standing.not_counted} == {"stale_digest"}
+    assert desk.entries("approved") == []
+    assert desk.holder() is None
+
+
+def test_a_bare_approval_is_ambiguous_while_two_requests_are_open(desk: Desk) -> None:
+    """Requests of other versions count as asked in the same thread, so that no word slips from one to another."""
+    desk.promote(ANNA, 2)
+    desk.says(BEN, "/gate approve")
+    report = desk.promote(BEN, 2)
+    assert [n.because for n in report.standing.not_counted] == ["ambiguous_subject"]
+
+
+def test_a_word_is_written_once_however_often_it_is_heard(desk: Desk) -> None:
+    """Runs may be repeated; evaluating writes no word at all."""
+    desk.says(BEN, "/gate approve")
+    story.evaluate(desk.gate(BEN), Subject("fraud", 1), "production")
+    assert desk.entries("approved") == []
+    for _ in range(3):
+        desk.promote(BEN)
+    assert len(desk.entries("approved")) == 1
+    assert len(desk.entries("requested")) == 1
+
+
+def test_taking_back_is_written_down_too(desk: Desk) -> None:
+    """Approval, veto and hold, each with its end, each once, and only the words that had an effect."""
+    desk.says(DORA, "/gate unhold")
+    for verb in ("approve", "unapprove", "reject", "unreject", "hold", "unhold"):
+        desk.says(BEN, f"/gate {verb}")
+        desk.promote(BEN)
+        desk.promote(BEN)
+    words = [e.kind for e in desk.entries(*SAID)]
+    assert words == ["approved", "withdrawn", "vetoed", "unvetoed", "held", "released"]
+
+
+def test_a_veto_outlives_its_comment(desk: Desk) -> None:
+    """It stands in the ledger until the same person takes it back."""
+    desk.says(BEN, "/gate reject the slices look wrong")
+    assert ended(desk.promote(BEN)) == ("refused", "vetoed")
+    desk.keep()
+    desk.says(CARLA, "/gate approve")
+    assert ended(desk.promote(CARLA)) == ("refused", "vetoed")
+    desk.says(BEN, "/gate unreject")
+    assert ended(desk.promote(BEN)) == ("pending", "approvals_missing")
+
+
+def test_a_recorded_approval_ends_with_its_comment(desk: Desk) -> None:
+    """Deleting the comment takes the approval back, whatever the ledger holds."""
+    desk.says(BEN, "/gate approve")
+    desk.promote(BEN)
+    desk.keep()
+    desk.says(CARLA, "/gate approve")
+    report = desk.promote(CARLA)
+    assert ended(report) == ("pending", "approvals_missing")
+    assert [(n.login, n.because) for n in report.standing.not_counted] == [("ben", "edited_comment")]
+
+
+def test_recorded_words_count_where_no_thread_can_be_seen(desk: Desk) -> None:
+    """On the command line the ledger speaks for the thread."""
+    desk.says(BEN, "/gate approve")
+    desk.promote(BEN)
+    desk.says(CARLA, "/gate approve")
+    status = story.status(desk.gate(CARLA))
+    assert [r.have for r in status.requests[0].standing.rules] == [2]
+    assert [r.have for r in story.status(desk.gate(CARLA, deaf=True)).requests[0].standing.rules] == [1]
+    assert ended(desk.promote(ANNA, deaf=True)) == ("pending", "approvals_missing")
+
+
+def test_a_team_that_cannot_be_read_moves_nothing(desk: Desk) -> None:
+    """If it would decide, the run ends undetermined and says what to repair."""
+    desk.says(BEN, "/gate approve")
+    desk.says(DORA, "/gate approve")
+    report = desk.promote(DORA)
+    assert ended(report) == ("error", "team_unreadable")
+    assert "acme/leads" in report.decision.detail
+    assert desk.holder() is None
+
+
+def test_a_login_that_has_changed_hands_is_not_asked_for(desk: Desk) -> None:
+    """Dora has said it and left; who has her login now is in the team, and that is nobody's word."""
+    desk.forge.teams["acme/leads"] = {"dora": "active"}
+    desk.says(DORA, "/gate approve")
+    desk.promote(DORA)
+    desk.forge.threads[1] = replace(desk.forge.threads[1], number=2)  # it was said in another thread
+    desk.keep()
+    desk.forge.people["dora"] = replace(DORA, id=99)
+    desk.says(BEN, "/gate approve")
+    assert ended(desk.promote(BEN)) == ("error", "team_unreadable")
+
+
+class Interrupted:
+    """A registry before whose `at`-th look something happens."""
+
+    def __init__(self, real: MemoryRegistry, at: int, happens: Callable[[], object]) -> None:
+        self._real, self._left, self._happens = real, at, happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def model(self, name: str) -> Model | None:
+        """Looks, after what happens."""
+        self._left -= 1
+        if self._left == 0:
+            self._happens()
+        return self._real.model(name)
+
+
+@pytest.mark.parametrize(
+    ("word", "decision"),
+    [("reject wait, the data leaked", ("refused", "vetoed")), ("hold", ("pending", "held"))],
+)
+def test_an_objection_that_comes_while_it_is_moved_stops_it(desk: Desk, word: str, decision: tuple[str, str]) -> None:
+    """Under the lock the thread is read again: the intent is aborted, and the objection is on record."""
+    desk.says(BEN, "/gate approve")
+    desk.says(CARLA, "/gate approve")
+    desk.registry = Interrupted(desk.registry, 2, lambda: desk.says(CARLA, f"/gate {word}"))
+    report = desk.promote(CARLA)
+    assert ended(report) == decision
+    assert desk.holder() is None
+    assert [e.kind for e in desk.entries()][-3:] == ["intended", "vetoed" if "reject" in word else "held", "aborted"]
+    assert open_intent(desk.ledger.rows("fraud")) is None
+    assert report.standing.vetoed_by or report.standing.held_by
+
+
+def test_somebody_who_left_the_team_while_it_is_moved_does_not_count(desk: Desk) -> None:
+    """Memberships are asked for anew under the lock."""
+    desk.forge.teams["acme/leads"] = {"dora": "active"}
+    desk.says(BEN, "/gate approve")
+    desk.says(DORA, "/gate approve")
+    desk.registry = Interrupted(desk.registry, 2, lambda: desk.forge.teams["acme/leads"].clear())
+    assert ended(desk.promote(DORA)) == ("pending", "approvals_missing")
+    assert desk.holder() is None
+
+
+def test_a_rollback_waits_for_its_own_rule(desk: Desk) -> None:
+    """And goes ahead once somebody of it has agreed."""
+    for version in (1, 2):
+        desk.promote(ANNA, version)
+        for lead in (BEN, CARLA):
+            desk.says(lead, f"/gate approve fraud/{version}")
+        assert ended(desk.promote(CARLA, version)) == ("promoted", "approvals_met")
+    wish = Wish("production", "alerts", fast=True)
+    assert story.rollback(desk.gate(ANNA), wish).decision.kind == "pending"
+    desk.says(BEN, "/gate approve fraud/1")
+    assert ended(story.rollback(desk.gate(BEN), wish)) == ("rolled_back", "approvals_met")
+    assert desk.holder() == 1
