@@ -116,10 +116,9 @@ def _request(gate: Gate, case: Case, row: Row, rows: Sequence[Row]) -> Asked:
 def _settled(request: Row, rows: Sequence[Row]) -> str:
     """When a request was closed or fulfilled; "" if it was neither."""
     same = (request.version, request.target)
-    ends = (r for r in rows if r.n > request.n)
-    return next(
-        (r.at for r in ends if r.closes == request.n or (r.kind in MOVED and (r.version, r.target) == same)), ""
-    )
+    later = (r for r in rows if r.n > request.n)
+    ends = (r for r in later if r.closes == request.n or (r.kind in MOVED and (r.version, r.target) == same))
+    return next((r.at for r in ends), "")
 
 
 def _expiry(gate: Gate, row: Row) -> str:

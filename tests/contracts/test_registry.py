@@ -201,8 +201,8 @@ def test_a_version_is_tagged_and_keeps_the_tags_it_has(world: World, unique: str
 def test_a_step_for_a_version_that_is_gone_changes_nothing(world: World, unique: str, kind: str) -> None:
     """It is undetermined, with the name of what is missing."""
     world.add(unique)
+    value = "Production" if kind == "stage" else f"{unique}x"
     with pytest.raises(Undetermined, match=f"{unique}/9 does not exist"):
-        value = "Production" if kind == "stage" else f"{unique}x"
         world.registry.apply(Step(kind, unique, 9, value, kind == "stage", key="k"))
     model = world.registry.model(unique)
     assert model is not None
