@@ -19,6 +19,7 @@ from gatewright.ledger.entry import Actor, Entry, open_intent
 from gatewright.ledger.memory import MemoryLedger
 from gatewright.measure import PATHS
 from gatewright.policy.load import read_policies
+from gatewright.problem import Undetermined
 from gatewright.registry import Logged, Run
 from gatewright.registry.memory import MemoryRegistry
 from gatewright.report.model import Report
@@ -314,3 +315,45 @@ def test_a_rollback_waits_for_its_own_rule(desk: Desk) -> None:
     desk.says(BEN, "/gate approve fraud/1")
     assert ended(story.rollback(desk.gate(BEN), wish)) == ("rolled_back", "approvals_met")
     assert desk.holder() == 1
+
+
+def test_an_override_goes_past_a_veto_and_says_so(desk: Desk) -> None:
+    """Who vetoed is part of what was overridden; without a name in `override` the veto stands."""
+    desk.says(BEN, "/gate reject wrong slices")
+    desk.promote(BEN)
+    subject = Subject("fraud", 1)
+    barred = story.promote(desk.gate(ANNA), subject, "production", why="outage", override=True)
+    assert ended(barred) == ("refused", "not_authorized")
+    text = POLICY.replace("    rollback:", "    override: {from: [anna]}\n    rollback:")
+    (desk.policy,) = read_policies({"fraud.yaml": text}, PATHS)
+    report = story.promote(desk.gate(ANNA), subject, "production", why="outage", override=True)
+    assert ended(report) == ("promoted", "overridden")
+    assert "veto of ben: wrong slices" in report.against
+
+
+def test_a_word_whose_entry_is_gone_makes_everything_undetermined(desk: Desk) -> None:
+    """It may have been a veto."""
+    desk.says(BEN, "/gate reject")
+    desk.promote(BEN)
+    desk.ledger.files["fraud"] = {k: v for k, v in desk.ledger.files["fraud"].items() if b'"vetoed"' not in v}
+    with pytest.raises(Undetermined, match="audit verify"):
+        desk.promote(CARLA)
+    assert desk.holder() is None
+
+
+def test_a_thread_that_cannot_be_read_moves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither when it is judged nor under the lock, which is given back."""
+    desk.says(BEN, "/gate approve")
+    desk.says(CARLA, "/gate approve")
+    real, reads = desk.forge.thread, itertools.count()
+
+    def once(number: int) -> Thread | None:
+        if next(reads):
+            raise Undetermined("could not read the comments", "GitHub is down", "Try again.")
+        return real(number)
+
+    monkeypatch.setattr(desk.forge, "thread", once)
+    with pytest.raises(Undetermined, match="GitHub is down"):
+        desk.promote(CARLA)
+    assert [e.kind for e in desk.entries()][-2:] == ["intended", "aborted"]
+    assert desk.holder() is None

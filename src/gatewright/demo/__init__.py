@@ -28,6 +28,7 @@ from gatewright.demo.scenes import (
     FORGED,
     FORGERY,
     GONE,
+    HOLDOUT,
     KEPT,
     LOOK,
     MODEL,
@@ -102,6 +103,7 @@ def _versions(console: Console, root: Path) -> None:
     console.print()
     with console.status("training"):
         made = register(MODEL, _uri(root), data)
+    data.test.to_parquet(root / HOLDOUT)
     console.print(_table(made))
     console.print()
     _command(console, POINT)

@@ -10,6 +10,7 @@ from gatewright.report.model import Audit, History, Report, Status
 MODEL = "tumours"
 POLICY = f"policies/{MODEL}.yaml"
 DATABASE = "mlflow.db"
+HOLDOUT = "holdout.parquet"
 POINT = f"export MLFLOW_TRACKING_URI=sqlite:///{DATABASE}"
 
 Shown = Report | Status | History | Audit
@@ -40,8 +41,9 @@ SCENES = (
     ),
     Scene(
         "… and on to production",
-        "Production asks for the same and more. Two checks compare with the champion; there is none yet, so they are "
-        "skipped, and the report says so. The stage and the alias move together.",
+        "Production asks for the same and more. Here the gate does not take training's word: it scores the model on "
+        "rows that it has never seen, in a process without credentials or network, and times its calls. Two checks "
+        "compare with the champion; there is none yet, so they are skipped. Stage and alias move together.",
         f"gatewright promote {MODEL}/1 --to production",
         "promoted (no_approvals_needed), exit 0: tumours/1 → stage Production, tumours/1 → @champion",
     ),
@@ -53,8 +55,9 @@ SCENES = (
     ),
     Scene(
         "… and takes the champion's place",
-        "Now there is a champion to compare with: version 2 must be at least as accurate as version 1, and must take "
-        "every input that version 1 takes. Version 1 is archived in the same call.",
+        "Now there is a champion: both are scored on the same rows, and version 2 must take every input that version 1 "
+        "takes. `at 95%` asks that the accuracy is no worse for all that chance can do: the whole interval of the "
+        "difference must lie above the limit. Version 1 is archived in the same call.",
         f"gatewright promote {MODEL}/2 --to production",
         "promoted over v1 (no_approvals_needed), exit 0: tumours/2 → stage Production, tumours/2 → @champion",
     ),
@@ -87,21 +90,22 @@ SCENES = (
     Scene(
         "What happened, and why",
         "Every event is one entry: who, what, when, why, and the digest of the evidence it rests on. A move has two: "
-        "`intended` locks the model, `promoted` says that it is done.",
+        "`intended` locks the model, `promoted` says that it is done. `benchmarked` keeps what was measured, so "
+        "that later steps read the same.",
         f"gatewright history {MODEL}",
-        "opened, intended v1, promoted v1, intended v1, promoted v1, intended v2, promoted v2, intended v2, "
-        "promoted v2, refused v3, refused v4, requested v2",
+        "opened, intended v1, promoted v1, benchmarked v1, intended v1, promoted v1, intended v2, promoted v2, "
+        "benchmarked v2, intended v2, promoted v2, refused v3, refused v4, requested v2",
     ),
     Scene(
         "Has anybody changed the record?",
         "Each entry holds the digest of the entry before it, so a changed, missing or exchanged one shows.",
         "gatewright audit verify",
-        "unbroken, 12 entries",
+        "unbroken, 14 entries",
     ),
 )
 
 #: the entry that is forged in the end: the refusal of version 3
-FORGED = 9
+FORGED = 11
 
 FORGERY = Scene(
     "Somebody would like a refusal to have been a promotion",

@@ -364,14 +364,12 @@ def readable(folder: Path, uid: int | None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def closed_parent(uid: int | None) -> Iterator[str]:
-    """Closes this process's memory and environment to others of its user while a worker runs as that user.
+def closed_parent() -> Iterator[str]:
+    """Closes this process's memory and environment to others of its user while a worker runs.
 
-    Yields why it could not, "" if they are closed.
+    Done even for a worker that is to get a user of its own: it might not get it. Yields why it could not, "" if
+    they are closed.
     """
-    if uid is not None:
-        yield ""
-        return
     if platform.system() != "Linux":
         yield f"{platform.system()} offers no way to close a process to others of the same user"
         return

@@ -143,7 +143,7 @@ class Scorer:
                 uid = closing.enter_context(process.own_user())
                 scratch = closing.enter_context(process.scratch_folder(uid))
                 model = closing.enter_context(process.readable(folder.resolve(), uid))
-                open_to_others = closing.enter_context(process.closed_parent(uid))
+                open_to_others = closing.enter_context(process.closed_parent())
                 variables = process.clean_environment(scratch, limits.threads)
                 worker = Worker(runs_in.python, variables, scratch, uid, limits.cpu_seconds)
                 closing.callback(worker.end)
