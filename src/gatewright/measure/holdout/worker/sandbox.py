@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from gatewright.measure.holdout.worker import landlock, seccomp
 
-_PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS = 4, 38, 39
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS = 1, 4, 38, 39
 
 #: what libraries read of the system, none of it secret
 _SYSTEM = (
@@ -185,6 +185,9 @@ def _no_new_privileges() -> str:
         return f"{platform.system()} has no such thing"
     libc = ctypes.CDLL(None, use_errno=True)
     zero = ctypes.c_ulong(0)
+    # After the change of user, which would undo it. A model that computes for ever holds Python's lock, and with it
+    # the thread that watches the leash; the kernel waits for no lock.
+    libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(9), zero, zero, zero)
     libc.prctl(_PR_SET_DUMPABLE, zero, zero, zero, zero)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero)
     return "" if libc.prctl(_PR_GET_NO_NEW_PRIVS, zero, zero, zero, zero) == 1 else "the kernel refused"
