@@ -8,7 +8,7 @@ import unicodedata
 _ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?", re.DOTALL)
 
 #: what a runner takes for a command to itself: `::error::` at a line's start, `##[…]` anywhere
-_RUNNER_COMMAND = re.compile(r"##\[|::")
+_RUNNER_COMMAND = re.compile(r"#(?=#\[)|:(?=:)")
 
 MAX_WORDS = 600
 
@@ -24,7 +24,7 @@ def last_words(raw: bytes, limit: int = MAX_WORDS) -> str:
     if crash is not None:
         # Its traceback begins where it happened, and is longer than anybody reads.
         said = said[crash : crash + 5]
-    text = _RUNNER_COMMAND.sub(lambda m: " ".join(m.group()), " / ".join(said))
+    text = _RUNNER_COMMAND.sub(lambda m: f"{m.group()} ", " / ".join(said))
     return text if len(text) <= limit else "…" + text[1 - limit :]
 
 
