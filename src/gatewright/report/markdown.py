@@ -165,7 +165,8 @@ def _next(report: Report) -> str:
 def _line(report: Report) -> str:
     """What to write, naming what was seen."""
     digest = report.evidence.digest if report.evidence else ""
-    return show(Command("approve", report.candidate.model, report.candidate.number, digest=digest))
+    candidate, target = report.candidate, report.target.name
+    return show(Command("approve", candidate.model, candidate.number, target, digest))
 
 
 def _mention(approver: str) -> str:
