@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from real.faults import Faults
 from real.postgres import REMEDY, find_postgres, postgres
@@ -21,6 +22,10 @@ _STEERING = ("MLFLOW_", "DATABRICKS_", "GITHUB_", "INPUT_", "ACTIONS_", "RUNNER_
 for _name in [n for n in os.environ if n.startswith(_STEERING)]:
     del os.environ[_name]
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+# How fast a machine is says nothing about what is tested on it.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 _numbers = itertools.count(1)
 

@@ -87,9 +87,11 @@ def test_the_normal_spelling_of_a_check_survives_yaml_quotes(line: str) -> None:
     check = read(line)
     if not all(c.isprintable() for c in check.text):
         return
+    row = PATHS.row(check.path)
+    task = row.tasks[0] if row and row.tasks else "binary"
     escaped = check.text.replace("'", "''")
     targets = f"targets: {{t: {{alias: a, checks: ['{escaped}']}}}}"
-    text = f"version: 1\nmodel: m\nholdout: {{data: d, target: t, task: binary}}\n{targets}"
+    text = f"version: 1\nmodel: m\nholdout: {{data: d, target: t, task: {task}}}\n{targets}"
     found, problems = outcome(text)
     assert all("slices" in p.text for p in problems)
     for policy in found:

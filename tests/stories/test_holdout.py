@@ -15,6 +15,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from gatewright.evidence import needs
+from gatewright.measure import PATHS
+from gatewright.measure.holdout.benchmark import Benchmark, Order, run
+from gatewright.policy.load import read_policies
+from gatewright.problem import Undetermined
+from gatewright.registry.memory import MemoryRegistry
+from gatewright.subject import Version
 from real.command import Ended, within
 from real.tracking import Store
 
@@ -168,3 +175,85 @@ def test_a_holdout_that_cannot_be_used_is_undetermined(
     assert end.code == 3, end
     assert because in by_check(end.json)[end.json["checks"][0]["check"]]["because"]
     assert end.json["ledger"] is None
+
+
+def measured(folder: Path, table: pd.DataFrame, models: list[Any], lines: list[str], checks: list[str]) -> Benchmark:
+    """The benchmark of one or two models on a table, without a server: files straight into the workers."""
+    import mlflow
+    from mlflow.models import infer_signature
+
+    features = [c for c in table.columns if c not in ("y", "part", "who")]
+    table.to_parquet(folder / "rows.parquet")
+    files = {}
+    for number, estimator in enumerate(models, 1):
+        place = folder / f"m{number}"
+        signature = infer_signature(table[features].head(5), estimator.predict(table[features].head(5)))
+        mlflow.sklearn.save_model(estimator, place, signature=signature, pip_requirements=["scikit-learn"])
+        files["m", number] = {p.relative_to(place).as_posix(): p.read_bytes() for p in place.rglob("*") if p.is_file()}
+    text = "\n".join(
+        ["version: 1", "model: m", "holdout:", f"  data: {folder}/rows.parquet", "  target: y"]
+        + [f"  {line}" for line in lines]
+        + ["targets:", "  t:", "    alias: a", "    checks:", *(f"      - {check}" for check in checks), ""]
+    )
+    (policy,) = read_policies({"policy.yaml": text}, PATHS)
+    rival = Version("m", 2) if len(models) > 1 else None
+    order = Order(policy, needs(policy.targets[0].checks), Version("m", 1), rival, 11)
+    return run(order, MemoryRegistry(files=files), lambda *_: None)
+
+
+def value(found: Benchmark, key: str, who: str = "candidate") -> float:
+    """A metric over all rows."""
+    fact = next(f for f in found.facts if f.who == who and f.path.key == key and f.slice is None)
+    assert fact.state == "known", fact.why
+    assert isinstance(fact.value, float)
+    return fact.value
+
+
+def test_a_regression_is_scored_as_scikit_learn_scores_it(tmp_path: Path) -> None:
+    """Two models of the diabetes data, by unit, with rows that have no target left out."""
+    from sklearn.datasets import load_diabetes
+    from sklearn.linear_model import Ridge
+    from sklearn.metrics import mean_absolute_error, r2_score
+
+    table = load_diabetes(as_frame=True).frame.rename(columns={"target": "y"})
+    features = list(table.columns.drop("y"))
+    models = [Ridge(alpha=a).fit(table[features], table["y"]) for a in (0.1, 10.0)]
+    table["who"] = table.index // 2
+    holed = pd.concat([table, table.head(3).assign(y=float("nan"))], ignore_index=True)
+    lines = ["task: regression", "unit: who", "drop_null_target: true"]
+    found = measured(tmp_path, holed, models, lines, ["holdout.mae <= champion at 95%", "holdout.r2 > 0.1"])
+    for who, model in zip(("candidate", "champion"), models, strict=True):
+        told = model.predict(table[features])
+        assert value(found, "mae", who) == pytest.approx(mean_absolute_error(table["y"], told), rel=1e-9)
+    assert value(found, "r2") == pytest.approx(r2_score(table["y"], models[0].predict(table[features])), rel=1e-9)
+    pair = next(f for f in found.facts if f.who == "pair")
+    assert pair.intervals[0].low < value(found, "mae") - value(found, "mae", "champion") < pair.intervals[0].high
+    assert found.rows == len(table)
+    assert any("3 rows without a target were left out" in note for note in found.notes)
+
+
+def test_several_classes_are_scored_as_scikit_learn_scores_them(tmp_path: Path) -> None:
+    """Iris by name, with probabilities."""
+    from sklearn.datasets import load_iris
+    from sklearn.metrics import f1_score, log_loss
+
+    data = load_iris(as_frame=True)
+    table = data.frame.assign(y=[str(data.target_names[t]) for t in data.target]).drop(columns="target")
+    features = list(table.columns.drop("y"))
+    model = LogisticRegression(C=0.05).fit(table[features], table["y"])
+    checks = ["holdout.f1_macro > 0.5", "holdout.log_loss < 1"]
+    found = measured(tmp_path, table, [model], ["task: multiclass"], checks)
+    told = model.predict_proba(table[features])
+    assert value(found, "f1_macro") == pytest.approx(
+        f1_score(table["y"], model.predict(table[features]), average="macro")
+    )
+    assert value(found, "log_loss") == pytest.approx(log_loss(table["y"], told), rel=1e-6)
+
+
+def test_a_row_without_a_target_is_an_error_unless_the_policy_drops_it(tmp_path: Path) -> None:
+    """With the number of such rows, and the remedy."""
+    table = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0], "y": [0, 1, 0, 1]})
+    model = LogisticRegression().fit(table[["x"]], table["y"])
+    holed = table.assign(y=pd.array([0, 1, None, 1], dtype="Int64"))
+    with pytest.raises(Undetermined, match=r"1 of 4 rows of a batch have no y.*drop_null_target"):
+        measured(tmp_path, holed, [model], ["task: binary"], ["holdout.accuracy > 0.5"])
