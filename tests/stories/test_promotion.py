@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from real.command import Ended, gatewright, write_policy
+from real.command import Ended, gatewright, within, write_policy
+from real.faults import Faults
 from real.tracking import Store
 from real.versions import make_version
 
@@ -297,3 +298,20 @@ def test_a_name_that_does_not_exist_is_answered_with_those_that_do(
     end = desk.type("promote", *(w.replace("MODEL", desk.model) for w in words))
     assert end.code == 2, end
     assert remedy.replace("MODEL", desk.model) in " ".join(end.err.split())
+
+
+@pytest.mark.server
+def test_an_evaluation_of_run_metrics_takes_at_most_ten_requests(
+    mlflow_server: Store, faults: Faults, unique: str, tmp_path: Path
+) -> None:
+    """Candidate, champion, their runs and files, and nothing twice."""
+    for accuracy in (0.95, 0.96):
+        make_version(mlflow_server.client(), unique, metrics={"accuracy": accuracy})
+    lines = ["production:", "  stage: Production", "  checks: [run.accuracy > 0.9, run.accuracy >= champion]"]
+    write_policy(tmp_path, unique, lines)
+    first = within("promote", f"{unique}/1", "--to", "production", uri=mlflow_server.uri, folder=tmp_path)
+    assert first.code == 0, first
+    faults.reset()
+    end = within("evaluate", f"{unique}/2", "--to", "production", uri=faults.uri, folder=tmp_path)
+    assert end.code == 0, end
+    assert faults.count <= 10, "\n".join(faults.paths())

@@ -55,7 +55,7 @@ def test_a_registry_that_fails_at_any_request_never_leaves_a_lie(
 ) -> None:
     """Whichever request fails for good, the run ends with 3 or 0, and the next one makes ledger and registry agree."""
     client = mlflow_server.client()
-    for number in range(1, 200):
+    for number in range(1, 200, 1 if kind == "500" else 3):
         client.transition_model_version_stage(model, "1", "None")
         faults.reset()
         faults.at(range(number, 1000), FAULTS[kind][0])
