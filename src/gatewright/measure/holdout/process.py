@@ -84,7 +84,7 @@ class Worker:
         self._cpu_seconds = cpu_seconds
         self._uid = uid
         self._output = bytearray()
-        self.printed = 0
+        self._printed = 0
         self._status: int | None = None
         self._used = 0.0
         self._peak = 0
@@ -120,7 +120,14 @@ class Worker:
 
     @property
     def last_words(self) -> str:
+        self._catch_up()
         return last_words(bytes(self._output))
+
+    @property
+    def printed(self) -> int:
+        """Bytes of output until now."""
+        self._catch_up()
+        return self._printed
 
     @property
     def peak_memory(self) -> int:
@@ -244,10 +251,15 @@ class Worker:
         if not said:
             self._poll.unregister(self._printing)
             return False
-        self.printed += len(said)
+        self._printed += len(said)
         self._output += said
         del self._output[:-_KEPT_OUTPUT]
         return True
+
+    def _catch_up(self) -> None:
+        """Takes the output that an answer has overtaken: what was said before it is in the pipe already."""
+        if self._status is None:
+            self._drain()
 
     def _drain(self) -> None:
         with contextlib.suppress(OSError, KeyError):

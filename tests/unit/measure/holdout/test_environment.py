@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
+import os
 import platform
+import shutil
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from gatewright.measure.holdout import environment
 from gatewright.problem import Undetermined
+from real.process import absent
 
 HERE = importlib.metadata.version("numpy")
 MINOR = ".".join(platform.python_version_tuple()[:2])
@@ -141,6 +147,76 @@ def test_a_model_may_not_choose_where_packages_come_from(logged: Logged, line: s
 def test_a_hostile_conda_file_is_no_error(logged: Logged, conda: str) -> None:
     """It only says nothing then."""
     assert said(logged(None, conda_yaml=conda)) == ""
+
+
+@pytest.fixture
+def wheels(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only place that uv may install from: wheels of a few lines, named as what the worker needs."""
+    if not (Path(sys.executable).with_name("uv").exists() or shutil.which("uv")):
+        absent("uv", "install uv beside Gatewright")
+    folder = tmp_path_factory.mktemp("wheels")
+    for name in ("mlflow", "pandas", "pyarrow", "tiny"):
+        with ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+            about = f"{name}-1.0.dist-info"
+            wheel.writestr(f"{name}.py", "VERSION = 1\n")
+            wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+            wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{about}/RECORD", "")
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    monkeypatch.setenv("UV_CACHE_DIR", str(folder / "cache"))
+    return folder
+
+
+def test_a_models_own_requirements_are_installed_once(logged: Logged, wheels: Path, tmp_path: Path) -> None:
+    """With what the worker needs beside them; the second time they are there, whatever became of the source."""
+    model, cache = logged("tiny==1.0\n"), tmp_path / "cache"
+    first = environment.of_model(model, cache=cache)
+    (home,) = first.paths
+    assert first.isolated and home in first.readable
+    assert {p.name for p in home.glob("*.py")} == {"mlflow.py", "pandas.py", "pyarrow.py", "tiny.py"}
+    shutil.rmtree(wheels)
+    assert environment.of_model(model, cache=cache) == first
+
+
+def test_other_requirements_are_another_environment(logged: Logged, wheels: Path, tmp_path: Path) -> None:
+    """The folder's name is their digest."""
+    one = environment.of_model(logged("tiny\n"), cache=tmp_path / "cache")
+    assert environment.of_model(logged("tiny>=1\n"), cache=tmp_path / "cache").paths != one.paths
+
+
+def test_a_package_that_is_source_alone_is_not_built(logged: Logged, wheels: Path, tmp_path: Path) -> None:
+    """Building runs the package's own code, outside the sandbox."""
+    ran = tmp_path / "ran"
+    with tarfile.open(wheels / "sourced-1.0.tar.gz", "w:gz") as archive:
+        for name, text in {
+            "setup.py": f"open({str(ran)!r}, 'w')\n",
+            "PKG-INFO": "Metadata-Version: 2.1\nName: sourced\nVersion: 1.0\n",
+        }.items():
+            entry = tarfile.TarInfo(f"sourced-1.0/{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    with pytest.raises(Undetermined, match="the model's own environment could not be made") as caught:
+        environment.of_model(logged("sourced\n"), cache=tmp_path / "cache")
+    assert "uv could not install its requirements" in caught.value.why and "sourced" in caught.value.why
+    assert not ran.exists()
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_python_that_is_not_here_is_undetermined(logged: Logged, wheels: Path, tmp_path: Path) -> None:
+    """Nothing is downloaded for it."""
+    with pytest.raises(Undetermined) as caught:
+        environment.of_model(logged("tiny\n", "3.4.1"), cache=tmp_path / "cache")
+    assert caught.value.why == "it wants Python 3.4.1, and there is none here"
+
+
+def test_the_installer_learns_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It talks to the network, and needs only to know where packages come from."""
+    for name in ("GITHUB_TOKEN", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY", "UV_OFFLINE", "https_proxy"):
+        monkeypatch.setenv(name, "x")
+    known = environment._installers(os.environ)
+    assert {"UV_OFFLINE", "https_proxy"} <= set(known)
+    assert not {"GITHUB_TOKEN", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY"} & set(known)
 
 
 def test_the_current_environment_is_this_interpreter_with_its_folders(tmp_path: Path) -> None:
