@@ -144,7 +144,8 @@ def test_what_is_kept_is_all_in_one_folder(kept: Told) -> None:
     """Registry, artifacts and policy lie in the folder that was named, and nowhere else."""
     assert kept.end.code == 0, kept.end
     assert [p.name for p in kept.working.iterdir()] == ["kept here"]
-    assert {"mlflow.db", "mlruns", "policies"} == {p.name for p in (kept.working / "kept here").iterdir()}
+    found = {p.name for p in (kept.working / "kept here").iterdir()}
+    assert found == {"holdout.parquet", "mlflow.db", "mlruns", "policies"}
     assert list(kept.temporary.iterdir()) == []
     assert "$ cd 'kept here'" in kept.end.out
 
