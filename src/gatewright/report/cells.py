@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from gatewright.decision import Reason
 from gatewright.ledger.entry import MOVED, Row
 from gatewright.policy.model import Champion
-from gatewright.quantity import is_finite
-from gatewright.report.glyph import draw
 from gatewright.report.model import Report
-from gatewright.verdict import Result, SliceResult, Status, Verdict, shown, spelled
+from gatewright.verdict import Result, Status, Verdict, shown, spelled
 
 #: status → (sign, word), the most urgent first; a sign is never the only difference
 SIGNS: dict[Status, tuple[str, str]] = {
@@ -62,22 +60,6 @@ def by_urgency(verdict: Verdict) -> tuple[Result, ...]:
     return tuple(sorted(verdict.results, key=lambda r: order.index(r.status)))
 
 
-def slice_drawing(part: SliceResult, scale: tuple[float, float, float] | None) -> str:
-    """A slice's interval on the scale of all; empty where there is none."""
-    if scale is None or part.interval is None:
-        return ""
-    return draw(part.interval, scale[2], width=21, scale=scale[:2])
-
-
-def slices_scale(result: Result) -> tuple[float, float, float] | None:
-    """(least, greatest, limit) over the slices that decide, so that drawings compare; None without intervals."""
-    deciding = [part.interval for part in result.slices if part.interval and part.status != "skip"]
-    ends = [end for interval in deciding for end in (interval.low, interval.high) if is_finite(end)]
-    if result.limit is None or not ends:
-        return None
-    return min(*ends, result.limit), max(*ends, result.limit), result.limit
-
-
 def tally(verdict: Verdict) -> str:
     """`2 failed, 1 warned, 7 passed`."""
     counts = [(len(verdict.having(status)), word) for status, (_, word) in SIGNS.items()]
@@ -112,7 +94,8 @@ def instead(row: Row) -> str:
 def people(report: Report) -> str:
     """Those whose turn it is: `2 of octo, @acme/ml-leads; 1 of @acme/model-risk`."""
     return "; ".join(
-        f"{r.rule.count - r.have} of {', '.join(map(str, r.rule.approvers))}" for r in report.standing.missing
+        f"{r.rule.count - r.have} of {', '.join(map(str, r.could or r.rule.approvers))}"
+        for r in report.standing.missing
     )
 
 

@@ -7,9 +7,14 @@ import re
 import unicodedata
 
 _PUNCTUATION = re.compile(r"[\\`*_\[\]#|~$]")
-#: what GitHub turns into a link or a notification wherever it stands in plain text
-_REFERENCE = re.compile(r"(@|#|GH-(?=\d)|gh-(?=\d))(?=[\w-])")
+#: what GitHub turns into a link, a notification or a picture wherever it stands in plain text
+_REFERENCE = re.compile(r"(?:[@#]|GH-(?=\d)|gh-(?=\d))(?=[\w-])|:(?=(?:[a-z][\w+-]*|[+-]1):)")
 _ADDRESS = re.compile(r"(?i)(https?|ftp|mailto|xmpp)(?=:)|\bwww(?=\.)")
+#: what begins a list, a rule or a heading where it begins a line
+_BLOCK = re.compile(r"\A(?:[-+](?=\s|\Z)|[-=](?=[-=\s]*\Z)|\d{1,9}(?=[.)](?:\s|\Z)))")
+_UNSAFE_IN_ADDRESS = re.compile(r"[^\w/:.?=&%#~+,;@-]|[^\x00-\x7f]")
+#: letters and marks that Unicode gives no shape of their own
+_SHAPELESS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 #: a space of no width: it breaks a reference and is not seen
 _BREAK = "&#8203;"
 
@@ -31,9 +36,31 @@ def html_text(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Plain text within a paragraph or a table's cell: no markup, link, mention or reference comes out of it."""
-    broken = _ADDRESS.sub("\\g<0>\0", _REFERENCE.sub("\\1\0", visible(text)))
-    escaped = _PUNCTUATION.sub(r"\\\g<0>", html.escape(broken, quote=False))
-    return escaped.replace("\0", _BREAK)
+    shown = visible(text).lstrip()
+    escaped = _PUNCTUATION.sub(r"\\\g<0>", html.escape(_broken(shown), quote=False))
+    return _BLOCK.sub(_not_a_block, escaped).replace("\0", _BREAK)
+
+
+def element(text: str) -> str:
+    """Within HTML in Markdown (`<summary>`): a backslash escapes nothing there, but mentions are still looked for."""
+    return html.escape(_broken(visible(text)), quote=True).replace("\0", _BREAK)
+
+
+def link(label: str, address: str) -> str:
+    """A link with a label that is Markdown already; the label alone where the address is not one of the web."""
+    if not re.match(r"https?://\w", address):
+        return label
+    safe = _UNSAFE_IN_ADDRESS.sub(lambda m: "".join(f"%{b:02X}" for b in m[0].encode("utf-8", "replace")), address)
+    return f"[{label}]({safe})"
+
+
+def _broken(text: str) -> str:
+    """NUL after whatever would become a link, a mention or a picture."""
+    return _ADDRESS.sub("\\g<0>\0", _REFERENCE.sub("\\g<0>\0", text))
+
+
+def _not_a_block(match: re.Match[str]) -> str:
+    return f"{match[0]}\\" if match[0].isdigit() else f"\\{match[0]}"
 
 
 def code(text: str) -> str:
@@ -62,6 +89,6 @@ def command_property(text: str) -> str:
 
 def _shown(character: str) -> str:
     """Controls, and the invisible characters that reorder or hide what stands around them, by their escapes."""
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") or character in _SHAPELESS:
         return character.encode("unicode_escape").decode()
     return character

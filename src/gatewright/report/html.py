@@ -6,36 +6,52 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from gatewright.approvals import Counted, NotCounted
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import PolicyError, Undetermined, UsageError
-from gatewright.quantity import Interval
-from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step, tally
+from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step
 from gatewright.report.escape import html_text as text
-from gatewright.report.model import Audit, Failure, History, Report, Status
+from gatewright.report.glyph import hull
+from gatewright.report.headline import headline
+from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Status
+from gatewright.report.picture import Picture, of_result, of_slices
 from gatewright.verdict import Result, shown
+from gatewright.verdict import Status as CheckStatus
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1f2328; --dim: #59636e; --line: #d1d9e0; --paper: #fff;
+:root { color-scheme: light dark; --ink: #1f2328; --dim: #59636e; --line: #d1d9e0; --paper: #fff; --head: #f6f8fa;
   --good: #1a7f37; --bad: #cf222e; --odd: #8250df; --wait: #9a6700 }
-@media (prefers-color-scheme: dark) { :root { --ink: #f0f6fc; --dim: #9198a1; --line: #3d444d; --paper: #0d1117;
-  --good: #3fb950; --bad: #f85149; --odd: #ab7df8; --wait: #d29922 } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 70rem;
+@media screen and (prefers-color-scheme: dark) { :root { --ink: #f0f6fc; --dim: #9198a1; --line: #3d444d;
+  --paper: #0d1117; --head: #151b23; --good: #3fb950; --bad: #f85149; --odd: #ab7df8; --wait: #d29922 } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 78rem;
   margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.4rem; margin: 0 0 .25rem } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
-table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: .35rem .6rem;
-  border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: break-word }
-th { font-weight: 600 } td.n, th.n { text-align: right; white-space: nowrap } td:first-child { white-space: nowrap }
-code { font: .9em ui-monospace, monospace } .dim { color: var(--dim) }
+h1 { font-size: 1.4rem; margin: 0 0 .25rem; overflow-wrap: anywhere } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
+.wide { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th, td { text-align: left; padding: .4rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top;
+  overflow-wrap: break-word; font-weight: 400 }
+thead th { font-weight: 600; background: var(--head); white-space: nowrap }
+td.n, th.n { text-align: right; white-space: nowrap } td:first-child { white-space: nowrap }
+.wide + .wide { margin-top: 1rem } .why { min-width: 18rem } code { font: .9em ui-monospace, monospace;
+  overflow-wrap: anywhere } .dim { color: var(--dim) }
 .pass, .promoted, .rolled_back { color: var(--good) } .fail, .refused, .waived { color: var(--bad) }
 .error { color: var(--odd) } .overridden, .overridden p { color: var(--bad) }
 .inconclusive, .warn, .pending { color: var(--wait) } .skip, .noop { color: var(--dim) }
-.said { border-left: .25rem solid; padding: .1rem 0 .1rem .8rem; margin: .5rem 0 1.5rem } .said p { color: var(--ink) }
-svg { vertical-align: middle } svg line { stroke: currentColor }
-svg .limit { stroke: var(--bad); stroke-dasharray: 2 2 }
-@media print { body { margin: 0; max-width: none } details { display: block } }
+.said { border-left: .25rem solid; padding: .1rem 0 .1rem .8rem; margin: .5rem 0 1.5rem } .said p { color: var(--ink);
+  margin: .5rem 0 }
+svg { vertical-align: middle; overflow: visible } svg line, svg path { stroke: currentColor; fill: none }
+svg .estimate { stroke-width: 2.5 } svg .parity { opacity: .45 }
+svg .limit { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 3 2 }
+@media print { body { margin: 0; max-width: none; font-size: 11px } .wide { overflow: visible }
+  tr, .said, svg { break-inside: avoid } h2 { break-after: avoid } thead { display: table-header-group } }
 """
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+_LEGEND = (
+    "The line is the confidence interval, its thick tick the estimate, the dashed mark the limit; "
+    "a faint mark is where candidate and champion are equal, an arrow an end that lies outside."
+)
+_NARROW, _BROAD = 120, 220
 
 
 def page(thing: Report | Failure | Status | History | Audit) -> str:
@@ -45,36 +61,73 @@ def page(thing: Report | Failure | Status | History | Audit) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n'
         f"<title>{text(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
         f"<h1>{text(title)}</h1>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
 
-def table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """A table of cells that are HTML already; `numbers` are the columns that stand to the right."""
-    kind = ['class="n"' if i in numbers else "" for i in range(len(names))]
-    head = "".join(f'<th scope="col" {k}>{text(name)}</th>' for k, name in zip(kind, names, strict=True))
-    lines = ("".join(f"<td {k}>{cell}</td>" for k, cell in zip(kind, row, strict=True)) for row in rows)
+def table(
+    names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = (), *, about: str, head: int = 0
+) -> str:
+    """A table of cells that are HTML already, which may be scrolled by keyboard where it is too wide.
+
+    numbers: the columns that stand to the right. about: its name for who hears it. head: the column that names a row.
+    """
+    kinds = [' class="n"' if i in numbers else "" for i in range(len(names))]
+    first = "".join(f'<th scope="col"{k}>{text(name)}</th>' for k, name in zip(kinds, names, strict=True))
+    lines = ("".join(map(_cell, kinds, row, (i == head for i in range(len(names))))) for row in rows)
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
     return (
-        f"<table><thead><tr>{head}</tr></thead>\n<tbody>"
-        + "\n".join(f"<tr>{r}</tr>" for r in lines)
-        + "</tbody></table>"
+        f'<div class="wide" role="region" tabindex="0" aria-label="{text(about)}">'
+        f"<table><thead><tr>{first}</tr></thead>\n<tbody>{body}</tbody></table></div>"
     )
 
 
-def drawing(interval: Interval | None, limit: float | None) -> str:
+def _cell(kind: str, cell: str, names_row: bool) -> str:
+    return f'<th scope="row"{kind}>{cell}</th>' if names_row else f"<td{kind}>{cell}</td>"
+
+
+def drawing(picture: Picture | None, width: int = _NARROW) -> str:
     """An interval and its limit to scale, with the numbers for whoever cannot see it."""
-    if interval is None or limit is None or not all(map(math.isfinite, (interval.low, interval.high, limit))):
+    if picture is None or not math.isfinite(picture.limit):
         return ""
-    left, right = min(interval.low, limit), max(interval.high, limit)
-    low, high, at = (4 + 112 * (x - left) / ((right - left) or 1) for x in (interval.low, interval.high, limit))
-    told = f"from {interval.low:.6g} to {interval.high:.6g}, limit {limit:.6g}"
-    ends = "".join(f'<line x1="{x:.1f}" y1="4" x2="{x:.1f}" y2="12"/>' for x in (low, high))
+    low, high, limit = picture.interval.low, picture.interval.high, picture.limit
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    left, right = picture.scale or hull(low, high, limit)
+
+    def at(x: float) -> str:
+        share = (min(max(x, left), right) / 2 - left / 2) / ((right / 2 - left / 2) or 1)
+        return f"{6 + (width - 12) * share:.1f}"
+
+    marks = [_mark(at(limit), "limit", 0, 20), _end(at(low), low < left, 1), _end(at(high), high > right, -1)]
+    if picture.parity is not None and left <= picture.parity <= right:
+        marks.insert(0, _mark(at(picture.parity), "parity", 0, 20))
+    if picture.estimate is not None and left <= picture.estimate <= right:
+        marks.append(_mark(at(picture.estimate), "estimate", 5, 15))
+    told = _told(picture)
     return (
-        f'<svg width="120" height="16" role="img" aria-label="{told}"><title>{told}</title>'
-        f'<line x1="{low:.1f}" y1="8" x2="{high:.1f}" y2="8"/>{ends}'
-        f'<line class="limit" x1="{at:.1f}" y1="0" x2="{at:.1f}" y2="16"/></svg>'
+        f'<svg width="{width}" height="20" role="img" aria-label="{told}"><title>{told}</title>'
+        f'<line x1="{at(low)}" y1="10" x2="{at(high)}" y2="10"/>{"".join(marks)}</svg>'
     )
+
+
+def _mark(x: str, kind: str, top: int, bottom: int) -> str:
+    return f'<line class="{kind}" x1="{x}" y1="{top}" x2="{x}" y2="{bottom}"/>'
+
+
+def _end(x: str, clipped: bool, inwards: int) -> str:
+    """An end of the interval, or an arrow where it lies outside of what is drawn."""
+    if clipped:
+        return f'<path d="M{x} 10 l{5 * inwards} -4 m{-5 * inwards} 4 l{5 * inwards} 4"/>'
+    return f'<line x1="{x}" y1="6" x2="{x}" y2="14"/>'
+
+
+def _told(picture: Picture) -> str:
+    interval, estimate = picture.interval, picture.estimate
+    middle = "" if estimate is None else f", estimate {estimate:.6g}"
+    return f"from {interval.low:.6g} to {interval.high:.6g}{middle}, limit {picture.limit:.6g}"
 
 
 # -- an evaluation or a promotion --------------------------------------------------------------------------------
@@ -84,9 +137,9 @@ def _report(report: Report) -> tuple[str, str]:
     decision, verdict = report.decision, report.verdict
     kind: str = verdict.outcome if decision.kind == "evaluated" and verdict else decision.kind
     kind = "overridden" if report.against else kind
-    counts = f" · {tally(verdict)}" if verdict else ""
-    said = f"<p><strong>{text(decision.kind)}</strong> ({text(str(decision.reason))}){text(counts)}</p>"
+    said = f"<p><strong>{text(headline(report))}</strong></p>"
     meaning = f"<p>{text(decision.detail or decision.reason.meaning)}</p><p>Next: {text(next_step(report))}</p>"
+    meaning += f'<p class="dim">{text(decision.kind)}, <code>{text(str(decision.reason))}</code></p>'
     parts = [f'<div class="said {text(kind)}">{said}{meaning}</div>']
     if report.against:
         parts.append(f'<div class="overridden"><h2>Overridden</h2>{_list(report.against)}</div>')
@@ -105,48 +158,67 @@ def _report(report: Report) -> tuple[str, str]:
 
 
 def _checks(results: Iterable[Result]) -> str:
-    names = ("", "Check", "Candidate", "Needs", "Champion", "Difference", "", "Why, and from where")
-    return "<h2>Checks</h2>" + table(names, map(_check, results), numbers=(2, 3, 4, 5))
+    names = ("Status", "Check", "Candidate", "Needs", "Champion", "Difference", "Interval", "Why, and from where")
+    rows = [_check(r) for r in results]
+    legend = f'<p class="dim">{_LEGEND}</p>' if any(row[6] for row in rows) else ""
+    return "<h2>Checks</h2>" + table(names, rows, numbers=(2, 3, 4, 5), about="Checks", head=1) + legend
 
 
 def _check(result: Result) -> tuple[str, ...]:
     row = cells(result)
-    sign, word = SIGNS[result.status]
     place = f"<code>{text(str(result.check.place))}</code>"
     source = f" · {text(result.source)}" if result.source else ""
     values = (text(v) for v in (row.check, row.value, row.needs, row.champion, row.difference))
-    status = f'<span class="{result.status}">{sign}&nbsp;{word}</span>'
-    why = f'{text(result.because)}<br><span class="dim">{place}{source}</span>'
-    return (status, *values, drawing(result.interval, result.limit), why)
+    why = f'<div class="why">{text(result.because)}<br><span class="dim">{place}{source}</span></div>'
+    return (_signed(result.status), *values, drawing(of_result(result)), why)
+
+
+def _signed(status: CheckStatus) -> str:
+    sign, word = SIGNS[status]
+    return f'<span class="{status}"><span aria-hidden="true">{sign}</span>&nbsp;{word}</span>'
 
 
 def _slices(result: Result) -> str:
-    names = ("", str(result.check.column), "Rows", "Candidate", "Champion", "", "Why")
+    names = ("Status", str(result.check.column), "Rows", "Candidate", "Champion", "Interval", "Why")
     rows = (
         (
-            f'<span class="{p.status}">{SIGNS[p.status][0]}&nbsp;{SIGNS[p.status][1]}</span>',
-            text(p.slice),
-            "" if p.rows is None else str(p.rows),
-            text(shown(result.check, p.value)),
-            text(shown(result.check, p.champion)),
-            drawing(p.interval, result.limit),
-            text(p.because),
+            _signed(part.status),
+            text(part.slice),
+            "" if part.rows is None else f"{part.rows:,}".replace(",", "&nbsp;"),
+            text(shown(result.check, part.value)),
+            text(shown(result.check, part.champion)),
+            drawing(picture, _BROAD),
+            text(part.because),
         )
-        for p in result.slices
+        for part, picture in zip(result.slices, of_slices(result), strict=True)
     )
-    title = text(f"{result.check.path} by {result.check.column}")
-    return f"<h2>{title}</h2>" + table(names, rows, numbers=(2, 3, 4))
+    title = f"{result.check.path} {result.check.aggregate} {result.check.column}"
+    return f"<h2>{text(title)}</h2>" + table(names, rows, numbers=(2, 3, 4), about=title, head=1)
 
 
 def _approvals(report: Report) -> str:
+    standing = report.standing
     rows = (
-        ("✔" if r.met else "…", text(r.rule.name), f"{r.have} of {r.rule.count}", text(str(r.rule)))
-        for r in report.standing.rules
+        ("✔&nbsp;met" if r.met else "…&nbsp;open", text(r.rule.name), f"{r.have} of {r.rule.count}", text(str(r.rule)))
+        for r in standing.rules
     )
-    parts = ["<h2>Approvals</h2>", table(("", "Rule", "Given", "By"), rows)]
-    said = [(text(c.login), text(c.rule), "") for c in report.standing.counted]
-    said += [(text(n.login), "", text(n.because.replace("_", " "))) for n in report.standing.not_counted]
-    return "".join(parts) + (table(("Who", "Counted for", "Not counted, because"), said) if said else "")
+    parts = ["<h2>Approvals</h2>", table(("Status", "Rule", "Given", "By"), rows, about="Approvals", head=1)]
+    said = [
+        (text(c.login), "approve", text(c.at), "" if c.spare else text(c.rule), _spare(c)) for c in standing.counted
+    ]
+    said += [(text(n.login), text(n.verb), "", "", text(_idle(n))) for n in standing.not_counted]
+    said += [(text(o.login), "reject", text(o.at), "", text(o.reason)) for o in standing.vetoed_by]
+    said += [(text(o.login), "hold", text(o.at), "", text(o.reason)) for o in standing.held_by]
+    names = ("Who", "Said", "At", "Counted for", "Not counted, because")
+    return "".join(parts) + (table(names, said, about="Who said what") if said else "")
+
+
+def _spare(word: Counted) -> str:
+    return "every place was filled already" if word.spare else ""
+
+
+def _idle(word: NotCounted) -> str:
+    return word.because.replace("_", " ") + (f": {word.detail}" if word.detail else "")
 
 
 def _digests(report: Report) -> str:
@@ -155,7 +227,9 @@ def _digests(report: Report) -> str:
         told["evidence"] = report.evidence.digest
     if report.entry is not None:
         told[f"ledger entry {report.entry.n}"] = report.entry.digest
-    return "<h2>Digests</h2>" + table(("Of", "sha256"), ((text(k), f"<code>{text(v)}</code>") for k, v in told.items()))
+    return "<h2>Digests</h2>" + table(
+        ("Of", "sha256"), ((text(k), f"<code>{text(v)}</code>") for k, v in told.items()), about="Digests"
+    )
 
 
 def _list(lines: Iterable[str]) -> str:
@@ -177,36 +251,44 @@ def _failure(failure: Failure) -> tuple[str, str]:
 
 
 def _status(status: Status) -> tuple[str, str]:
-    rungs = (
-        (
-            text(r.target.name),
-            text(
-                r.holding.conflict
-                or (f"v{r.holding.number}" if r.holding.number else str(r.holding.version or "nobody"))
-            ),
-            text(f"{r.recorded.at} by {r.recorded.by}" if r.recorded else ""),
-        )
-        for r in status.rungs
-    )
-    waiting = (
-        (text(f"v{q.entry.version} → {q.entry.target}"), text(q.entry.actor.login), text(q.entry.at), text(q.expires))
-        for q in status.requests
-    )
-    body = table(("Target", "Held by", "Recorded"), rungs)
+    body = table(("Target", "Held by", "Recorded"), map(_rung, status.rungs), about="Who holds what")
     if status.requests:
-        body += "<h2>Waiting</h2>" + table(("What", "Asked by", "At", "Expires"), waiting)
+        names = ("What", "Asked by", "At", "Expires", "Approvals")
+        body += "<h2>Waiting</h2>" + table(names, map(_request, status.requests), about="What waits for approvals")
+    if status.lock is not None:
+        lock = status.lock
+        said = f"{lock.actor.login} moves v{lock.version} to {lock.target} since {lock.at}, locked until {lock.lease}"
+        body += f'<div class="said pending"><p>{text(said)}</p></div>'
     return status.model, body + (_list(status.notes) if status.notes else "")
 
 
+def _rung(rung: Rung) -> tuple[str, ...]:
+    held, recorded = rung.holding, rung.recorded
+    holder = f"v{held.number}" if held.number else str(held.version or "nobody")
+    shown_holder = f'<span class="fail">conflict: {text(held.conflict)}</span>' if held.conflict else text(holder)
+    return (text(rung.target.name), shown_holder, text(f"{recorded.at} by {recorded.by}" if recorded else ""))
+
+
+def _request(request: Request) -> tuple[str, ...]:
+    entry = request.entry
+    owed = "; ".join(f"{r.have} of {r.rule.count} {r.rule.name}" for r in request.standing.rules)
+    what = f"v{entry.version} → {entry.target}"
+    return tuple(map(text, (what, entry.actor.login, entry.at, request.expires, owed)))
+
+
 def _history(history: History) -> tuple[str, str]:
+    title = f"{history.model}: history"
+    if not history.events:
+        return title, "<p>The ledger has no entries yet: nothing has passed through the gate.</p>"
     names = ("#", "When", "Who", "What", "Why", "Digest")
-    return f"{history.model}: history", table(names, (_event(row, entry) for row, entry in history.events))
+    return title, table(names, (_event(row, entry) for row, entry in history.events), about=title)
 
 
 def _event(row: Row, entry: Entry | None) -> tuple[str, ...]:
     version = f" v{row.version}" if row.version is not None else ""
     what = f"{row.kind}{version}" + (f" → {row.target}" if row.target else "") + instead(row)
-    why = text("the body is gone" if entry is None else " · ".join(filter(None, (entry.reason, entry.text))))
+    gone = '<span class="fail">the body is gone: run gatewright audit verify</span>'
+    why = gone if entry is None else text(" · ".join(filter(None, (entry.reason, entry.text))))
     if entry is not None and "override" in entry.details:
         why = f'<span class="overridden">{why}</span>'
     who = row.by if entry is None else entry.actor.login
@@ -214,8 +296,12 @@ def _event(row: Row, entry: Entry | None) -> tuple[str, ...]:
 
 
 def _audit(audit: Audit) -> tuple[str, str]:
-    said = "broken" if audit.breaks else f"unbroken, {audit.entries} entries"
-    return f"{audit.model}: the ledger is {said}", _list([*map(str, audit.breaks), *audit.notes])
+    kind = "fail" if audit.breaks else "pass"
+    count = f"{len(audit.breaks)} place{'s' * (len(audit.breaks) != 1)}"
+    said = f"broken in {count}" if audit.breaks else f"unbroken, {audit.entries} entries"
+    head = f"<p>newest entry <code>{text(audit.head)}</code></p>" if audit.head else ""
+    found = _list([*map(str, audit.breaks), *audit.notes]) if audit.breaks or audit.notes else ""
+    return f"{audit.model}: the ledger is {said}", f'<div class="said {kind}">{head}{found}</div>'
 
 
 _VIEWS: Mapping[type, Callable[[Any], tuple[str, str]]] = {

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gatewright.approvals import NotCounted
+from gatewright.approvals import NotCounted, Objection, RuleStanding, Standing, awaited
 from gatewright.comments import Command, show
+from gatewright.policy.model import Champion
 from gatewright.problem import PolicyError, Undetermined
-from gatewright.report.cells import (
-    SIGNS,
-    by_urgency,
-    cells,
-    next_step,
-    slice_drawing,
-    slices_scale,
-    tally,
-    waits_for_people,
-)
-from gatewright.report.escape import code, marker
+from gatewright.report.cells import SIGNS, by_urgency, cells, next_step, waits_for_people
+from gatewright.report.escape import code, element, link, marker, visible
 from gatewright.report.escape import markdown as text
-from gatewright.report.glyph import draw, progress
+from gatewright.report.glyph import progress
+from gatewright.report.headline import headline
 from gatewright.report.model import Failure, Report
+from gatewright.report.picture import of_result, of_slices
 from gatewright.verdict import Result, Status, shown
 
 #: what GitHub takes at most in a comment, in characters
 LONGEST = 65_536
+
+#: slices that a comment shows of a check, the worst
+MOST_SLICES = 50
+_SLICE_WIDTH = 31
+#: room for the line that counts what was left out
+_COUNTING = 60
 
 #: decision → GitHub's alert, whose colour and word it gets
 ALERTS: dict[str, str] = {
@@ -59,10 +60,29 @@ class Links:
     policy: str = ""
 
 
-def comment(report: Report, now: datetime, *, links: Links = Links()) -> str:
-    """The comment for one version and target; what does not fit is left out from the bottom, and said so."""
-    parts = [part for part in _parts(report, now, links) if part]
-    return _fitted(parts, _footer(report, links))
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A part of the comment. name: for saying that it was left out. keep: the greater, the longer it stays.
+
+    lines: it is shortened from its end, by whole lines, rather than left out.
+    """
+
+    text: str
+    name: str
+    keep: int
+    lines: bool = False
+
+
+def comment(report: Report, now: datetime, *, links: Links = Links(), longest: int = LONGEST) -> str:
+    """The comment for one version and target, of at most `longest` characters.
+
+    What does not fit goes in this order, and the comment says so: the slices, the passes, where the numbers come
+    from, whose word counted, the reasons, the rules of approval, and at last rows of the table from its end. The
+    headline and the digests always stay.
+    """
+    head = f"{_marker(report.candidate.model, report.target.name)}\n### {text(report.title)}\n\n{_headline(report)}"
+    sections = [part for part in _sections(report, links) if part.text]
+    return _fit(head, sections, _footer(report, links), longest, _elsewhere(links))
 
 
 def failure(ended: Failure) -> str:
@@ -70,39 +90,79 @@ def failure(ended: Failure) -> str:
     error = ended.error
     subject = str(ended.subject or ended.model or "gatewright")
     title = f"### {text(subject)}{f' → {text(ended.target)}' if ended.target else ''}"
-    head = _marker(subject.partition("/")[0], ended.target)
+    head = f"{_marker(subject.partition('/')[0], ended.target)}\n{title}"
     if isinstance(error, PolicyError):
+        count = f"{len(error.problems)} error{'s' * (len(error.problems) != 1)}"
+        said = _alert("CAUTION", f"**The policy cannot be used: {count}.** Nothing was changed.")
         problems = "\n".join(f"- {text(str(p))}" for p in error.problems)
-        said = _alert("CAUTION", f"**The policy cannot be used: {len(error.problems)} errors.** Nothing was changed.")
-        return f"{head}\n{title}\n\n{said}\n\n{problems}\n"
+        return _fit(f"{head}\n\n{said}", [_Section(problems, "errors", 0, lines=True)], "")
     if isinstance(error, Undetermined):
         said = _alert(
             "WARNING",
-            f"**Not determined: {text(error.what)}.** Nothing was changed; this says nothing about the model.",
-            f"Why: {text(error.why)}",
-            f"Next: {text(error.fix)}",
+            f"**Not determined: {_brief(error.what)}.** Nothing was changed; this says nothing about the model.",
+            f"Why: {_brief(error.why)}",
+            f"Next: {_brief(error.fix)}",
         )
-        return f"{head}\n{title}\n\n{said}\n"
-    return f"{head}\n{title}\n\n{_alert('CAUTION', text(str(error)))}\n"
+        return _fit(f"{head}\n\n{said}", [], "")
+    return _fit(f"{head}\n\n{_alert('CAUTION', _brief(str(error)))}", [], "")
 
 
-def _parts(report: Report, now: datetime, links: Links) -> Iterator[str]:
-    yield f"{_marker(report.candidate.model, report.target.name)}\n### {text(report.title)}"
-    yield _headline(report)
-    if report.verdict is not None:
-        yield _table(report)
-        yield "\n".join(_because(r) for r in by_urgency(report.verdict) if r.status in _LOUD)
-    yield _approvals(report)
-    if report.verdict is not None:
-        yield from (_slices(r) for r in report.verdict.results if r.slices)
-        yield _passed(report)
-    yield _counting(report)
-    yield _sources(report, links)
+def _sections(report: Report, links: Links) -> Iterator[_Section]:
+    """In the order of reading."""
+    verdict = report.verdict
+    if verdict is not None:
+        yield _Section(_table(report), "rows of the table", 6, lines=True)
+        yield _Section("\n".join(_because(r) for r in by_urgency(verdict) if r.status in _LOUD), "the reasons", 4)
+    yield _Section(_approvals(report), "the rules of approval", 5)
+    if verdict is not None:
+        for result in (r for r in verdict.results if r.slices):
+            yield _Section(_slices(result), f"the slices of {text(_sliced(result))}", 0)
+        yield _Section(_passed(report), "what passed", 1)
+    yield _Section(_counting(report), "whose word counted", 3)
+    yield _Section(_sources(report, links), "where the numbers come from", 2)
 
 
 def _marker(model: str, target: str) -> str:
     """By which the comment is found again; it is never read for facts."""
     return f"<!-- gatewright v1 thread={marker(model)}/{marker(target)} -->"
+
+
+# -- what fits ---------------------------------------------------------------------------------------------------
+
+
+def _fit(head: str, sections: Iterable[_Section], footer: str, longest: int = LONGEST, elsewhere: str = "") -> str:
+    """Head, sections and footer within `longest` characters: the least worth keeping goes first."""
+    kept, gone = list(sections), list[_Section]()
+    while len(_joined(head, kept, gone, footer, elsewhere)) > longest and any(not s.lines for s in kept):
+        least = min((s for s in kept if not s.lines), key=lambda s: s.keep)
+        kept.remove(least)
+        gone.append(least)
+    over = len(_joined(head, kept, gone, footer, elsewhere)) - longest
+    if over > 0 and kept:
+        shortened = [_shortened(s, over) for s in kept]
+        return _joined(head, shortened, gone, footer, elsewhere)
+    return _joined(head, kept, gone, footer, elsewhere)
+
+
+def _joined(head: str, kept: Iterable[_Section], gone: Iterable[_Section], footer: str, elsewhere: str) -> str:
+    names = ", ".join(s.name for s in gone)
+    left_out = f"_Left out, as a comment has no more room: {names}.{elsewhere}_" if names else ""
+    return "\n\n".join(filter(None, (head, *(s.text for s in kept), left_out, footer))) + "\n"
+
+
+def _shortened(section: _Section, over: int) -> _Section:
+    """Without as many lines from its end as are `over`, and with one that counts them."""
+    lines, dropped = section.text.split("\n"), 0
+    over += _COUNTING
+    while lines and over > 0:
+        over -= len(lines.pop()) + 1
+        dropped += 1
+    blank = "| " if section.text.startswith("|") else "- "
+    return replace(section, text="\n".join((*lines, f"{blank}{dropped} more {section.name} are left out")))
+
+
+def _elsewhere(links: Links) -> str:
+    return f" They are in the {link('full report', links.report)}." if links.report else ""
 
 
 # -- the first glance --------------------------------------------------------------------------------------------
@@ -113,53 +173,46 @@ def _headline(report: Report) -> str:
     alert = "CAUTION" if report.against else ALERTS.get(kind, "NOTE")
     if kind == "evaluated" and report.verdict and report.verdict.outcome != "pass":
         alert = "WARNING" if report.verdict.outcome in ("error", "inconclusive") else "CAUTION"
-    said = f"**{_said(report)}**"
+    said = f"**{text(headline(report))}**"
     if report.decision.detail:
-        said += f" {text(report.decision.detail)}."
-    notes = (*(f"🔓 overridden: {text(a)}" for a in report.against), *(f"_{text(note)}_" for note in report.notes))
-    return _alert(alert, said, *notes, f"Next: {_next(report)}")
+        said += f" {_brief(report.decision.detail, 1000)}."
+    against = [f"🔓 overridden: {_brief(a)}" for a in report.against]
+    notes = [f"_{_brief(note)}_" for note in report.notes]
+    return _alert(alert, said, *_most(against), *_most(notes), *_next(report))
 
 
 def _alert(kind: str, *lines: str) -> str:
     return "\n".join((f"> [!{kind}]", *(f"> {line}\\" for line in lines[:-1]), f"> {lines[-1]}"))
 
 
-def _said(report: Report) -> str:
-    counts = f" {tally(report.verdict).capitalize()}." if report.verdict else ""
-    version, target = f"v{report.candidate.number}", text(report.target.name)
-    held = report.holding.number
-    stays = f" v{held} stays {target}; nothing was changed." if held else " Nothing was changed."
-    if report.decision.kind == "promoted":
-        return f"{version} is now {target}.{f' It takes the place of v{held}.' if held else ''}{counts}"
-    if report.decision.kind == "rolled_back":
-        return f"{target} is back at {version}.{f' v{held} was taken back from it.' if held else ''}{counts}"
-    if report.decision.kind == "pending":
-        need = sum(r.rule.count for r in report.standing.rules)
-        have = sum(min(r.have, r.rule.count) for r in report.standing.rules)
-        return f"All checks hold. {have} of {need} approvals.{counts}"
-    if report.decision.kind == "refused":
-        return f"Refused: {_why_not(report)}.{counts}{stays}"
-    if report.decision.kind == "evaluated":
-        outcome = report.verdict.outcome if report.verdict else "error"
-        words = {"pass": "It would pass", "fail": "It would be refused", "inconclusive": "It could not be decided"}
-        return f"{words.get(outcome, 'It could not be determined')}.{counts}"
-    if report.decision.kind == "noop":
-        return f"{version} already holds {target}. Nothing was changed."
-    return f"It could not be determined, which says nothing about the model.{counts}{stays}"
+def _brief(words: str, most: int = 300) -> str:
+    """Text of a line that must stay within the comment, however much was said."""
+    shown = visible(words)
+    return text(shown if len(shown) <= most else f"{shown[: most - 1]}…")
 
 
-def _why_not(report: Report) -> str:
-    return text(report.decision.reason.meaning.rstrip(".")[:1].lower() + report.decision.reason.meaning.rstrip(".")[1:])
+def _most(lines: Sequence[str], most: int = 10) -> Iterator[str]:
+    yield from lines[:most]
+    if len(lines) > most:
+        yield f"and {len(lines) - most} more"
 
 
-def _next(report: Report) -> str:
-    if not waits_for_people(report):
-        return text(next_step(report))
-    asked = "; ".join(
-        f"{r.rule.count - r.have} of {', '.join(f'**{_mention(str(a))}**' for a in r.rule.approvers)}"
-        for r in report.standing.missing
-    )
-    return f"{code(_line(report))} by {asked}"
+def _next(report: Report) -> Iterator[str]:
+    """The one thing to do now, if there is one."""
+    if waits_for_people(report) and awaited(report.standing):
+        yield f"Next: {code(_line(report))} by {'; '.join(map(_asked, report.standing.missing))}"
+    elif (step := _step(report)) != "Nothing.":
+        yield f"Next: {text(step)}"
+
+
+def _step(report: Report) -> str:
+    """Nobody is asked who has agreed already, or may not."""
+    return report.decision.reason.next_step if waits_for_people(report) else next_step(report)
+
+
+def _asked(standing: RuleStanding) -> str:
+    names = [f"**{_mention(str(a))}**" for a in standing.could]
+    return f"{standing.rule.count - standing.have} of {', '.join(_most(names, 20))}"
 
 
 def _line(report: Report) -> str:
@@ -197,16 +250,16 @@ def _names(report: Report) -> tuple[str, str]:
 
 def _row(result: Result) -> str:
     row = cells(result)
-    name = f"**{text(row.check)}**" if result.status in _LOUD else text(row.check)
-    value = f"**{text(row.value)}**" if row.value else ""
+    check, value, needs, champion = (_brief(words, 120) for words in (row.check, row.value, row.needs, row.champion))
+    name = f"**{check}**" if result.status in _LOUD else check
+    value = f"**{value}**" if value else ""
     change = " ".join(filter(None, (text(row.difference), _drawn(result), _warns(result))))
-    return f"| {EMOJI[result.status]} | {name} | {value} | {text(row.needs)} | {text(row.champion)} | {change} |"
+    return f"| {EMOJI[result.status]} | {name} | {value} | {needs} | {champion} | {change} |"
 
 
 def _drawn(result: Result) -> str:
-    if result.interval is None or result.limit is None:
-        return ""
-    return _pre(draw(result.interval, result.limit))
+    picture = of_result(result)
+    return _pre(picture.glyph()) if picture else ""
 
 
 def _pre(drawing: str) -> str:
@@ -220,7 +273,9 @@ def _warns(result: Result) -> str:
 
 def _because(result: Result) -> str:
     word = SIGNS[result.status][1]
-    return f"- **{text(result.check.title)}** {word}: {text(result.because)} ({code(str(result.check.place))})"
+    return (
+        f"- **{_brief(result.check.title)}** {word}: {_brief(result.because, 1000)} ({code(str(result.check.place))})"
+    )
 
 
 def _passed(report: Report) -> str:
@@ -239,7 +294,7 @@ def _passed(report: Report) -> str:
 
 
 def _folded(title: str, body: str) -> str:
-    return f"<details><summary>{title}</summary>\n\n{body}\n</details>"
+    return f"<details><summary>{element(title)}</summary>\n\n{body}\n</details>"
 
 
 def _approvals(report: Report) -> str:
@@ -248,63 +303,97 @@ def _approvals(report: Report) -> str:
         return ""
     need, have = sum(r.rule.count for r in rules), sum(min(r.have, r.rule.count) for r in rules)
     lines = [f"**Approvals** {progress(have, need)} {have} of {need}"]
-    for standing in rules:
-        people = ", ".join(f"**{text(c.login)}**" for c in report.standing.counted if c.rule == standing.rule.name)
-        left = standing.rule.count - standing.have
-        owed = "" if standing.met else f"{left} more of {_list(map(str, standing.rule.approvers))}"
-        said = "; ".join(filter(None, (people, owed)))
-        lines.append(f"- [{'x' if standing.met else ' '}] {text(standing.rule.name)}: {said}")
+    lines += [_rule(standing, report.standing) for standing in rules]
+    lines += [f"- 🛑 {_objection(o, 'says no')}" for o in report.standing.vetoed_by]
+    lines += [f"- ⏸️ {_objection(o, 'asks to wait')}" for o in report.standing.held_by]
     return "\n".join(lines)
+
+
+def _rule(standing: RuleStanding, whole: Standing) -> str:
+    people = ", ".join(f"**{text(c.login)}**" for c in whole.counted if c.rule == standing.rule.name and not c.spare)
+    names = standing.could or standing.rule.approvers
+    owed = "" if standing.met else f"{standing.rule.count - standing.have} more of {_list(map(str, names))}"
+    said = "; ".join(filter(None, (people, owed)))
+    return f"- [{'x' if standing.met else ' '}] {text(standing.rule.name)}: {said}"
+
+
+def _objection(word: Objection, what: str) -> str:
+    return f"**{text(word.login)}** {what}" + (f": {_brief(word.reason)}" if word.reason else "")
 
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(f"**{text(name)}**" for name in names)
 
 
+def _sliced(result: Result) -> str:
+    return f"{result.check.path} {result.check.aggregate} {result.check.column}"
+
+
 def _slices(result: Result) -> str:
     """Every slice of a check with its drawing, worst first, all on one scale."""
-    title = f"{result.check.path} by {result.check.column}"
-    width = max([8, *(len(part.slice) for part in result.slices)])
-    lines, scale = [], slices_scale(result)
-    for part in result.slices[:50]:
-        drawn = slice_drawing(part, scale)
-        values = f"{shown(result.check, part.value):>10} {shown(result.check, part.champion):>10}"
-        rows = "" if part.rows is None else f"n={part.rows:>9,}".replace(",", " ")
+    width = max(8, *(len(_cell(part.slice)) for part in result.slices))
+    head = f"  {'slice':<{width}}  {'rows':>9}  {'candidate':>10}  {'champion':>10}  {_legend(result)}"
+    lines = [head.rstrip()]
+    for part, picture in list(zip(result.slices, of_slices(result), strict=True))[:MOST_SLICES]:
+        rows = "" if part.rows is None else f"{part.rows:,}".replace(",", " ")
+        values = (f"{shown(result.check, v):>10}" for v in (part.value, part.champion))
+        drawn = picture.glyph(_SLICE_WIDTH) if picture else ""
         said = "  too few rows: shown, never decides" if part.status == "skip" else ""
-        sign = SIGNS[part.status][0]
-        lines.append(f"{sign} {_plain(part.slice):<{width}}  {rows}  {values}  {drawn}{said}".rstrip())
-    head = f"  {'slice':<{width}}  {'rows':<11}  {'candidate':>10} {'champion':>10}"
-    body = "\n".join((head, *lines))
-    return _folded(f"{text(title)} · {len(result.slices)} slices, worst first", f"```text\n{body}\n```")
+        sign = f"{SIGNS[part.status][0]} {_cell(part.slice):<{width}}"
+        lines.append("  ".join((sign, f"{rows:>9}", *values, drawn)).rstrip() + said)
+    more = len(result.slices) - MOST_SLICES
+    lines += [f"  and {more} more that stand better"] if more > 0 else []
+    body = "\n".join(lines)
+    return _folded(f"{_sliced(result)} · {len(result.slices)} slices, worst first", f"```text\n{body}\n```")
 
 
-def _plain(name: str) -> str:
-    """A slice's name within a fenced block: it cannot end the fence."""
-    return "".join(c if c.isprintable() and c != "`" else "·" for c in name)
+def _legend(result: Result) -> str:
+    """What the marks of the slices' drawings are."""
+    pictures = [p for p in of_slices(result) if p is not None]
+    if not pictures:
+        return ""
+    signed = isinstance(result.check.operand, Champion)
+    limit = f"┊ limit {shown(result.check, pictures[0].limit, signed=signed)}"
+    return limit + ("   │ no difference" if pictures[0].parity is not None else "")
+
+
+def _cell(name: str) -> str:
+    """A slice's name within a fenced block: it cannot end the fence, nor push the drawings out of sight."""
+    plain = visible(name).replace("`", "·")
+    return plain if len(plain) <= 40 else f"{plain[:39]}…"
 
 
 def _counting(report: Report) -> str:
     standing = report.standing
     if not (standing.counted or standing.not_counted):
         return ""
-    rows = ["| Who | Counted for | Why not |", "|:--|:--|:--|"]
-    rows += [f"| {text(c.login)} | {text(c.rule)} | |" for c in standing.counted]
-    rows += [f"| {text(n.login)} | | {text(_why_idle(n))} |" for n in standing.not_counted]
+    rows = ["| Who | Said | Counted for | Why not |", "|:--|:--|:--|:--|"]
+    for word in standing.counted:
+        idle = "every place was filled already" if word.spare else ""
+        said = link("approve", word.comment) + (f" {_when(word.at)}" if word.at else "")
+        rows.append(f"| {text(word.login)} | {said} | {'' if word.spare else text(word.rule)} | {idle} |")
+    for idle_word in standing.not_counted:
+        said = link(text(idle_word.verb), idle_word.comment)
+        rows.append(f"| {text(idle_word.login)} | {said} | | {text(_why_idle(idle_word))} |")
     return _folded("Counted, and not counted", "\n".join(rows))
 
 
+def _when(at: str) -> str:
+    """`2026-11-09T13:00:00.000Z` to the minute: a comment stands for days, so that "an hour ago" would not."""
+    return text(re.sub(r"\A(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*Z\Z", r"\1 \2 UTC", at))
+
+
 def _why_idle(word: NotCounted) -> str:
-    said = f"{word.verb}: " if word.verb not in ("", "approve") else ""
-    return said + word.because.replace("_", " ") + (f": {word.detail}" if word.detail else "")
+    return word.because.replace("_", " ") + (f": {word.detail}" if word.detail else "")
 
 
 def _sources(report: Report, links: Links) -> str:
     if report.evidence is None or report.verdict is None:
         return ""
-    told = [f"- {text(r.check.title)}: {text(r.source)}" for r in report.verdict.results if r.source]
-    notes = [f"- {text(note)}" for note in report.evidence.notes]
+    told = [f"- {_brief(r.check.title)}: {_brief(r.source, 1000)}" for r in report.verdict.results if r.source]
+    notes = [f"- {_brief(note, 1000)}" for note in report.evidence.notes]
     place = code(report.policy.file)
-    policy = f"[{place}]({links.policy})" if links.policy else place
+    policy = link(place, links.policy)
     body = "\n".join((*told, *notes, f"- policy {policy}"))
     return _folded("Where these numbers come from", body)
 
@@ -316,20 +405,7 @@ def _footer(report: Report, links: Links) -> str:
     if report.entry is not None:
         parts.append(f"ledger entry {report.entry.n} {code(report.entry.digest[:8])}")
     if links.report:
-        parts.append(f"[full report]({links.report})")
+        parts.append(link("full report", links.report))
     if report.standing.needed:
         parts.append("Approvals are for this evidence: new evidence asks again.")
     return f"<sub>{' · '.join(parts)}</sub>"
-
-
-def _fitted(parts: list[str], footer: str) -> str:
-    """As many parts, from the top, as GitHub takes; what is left out is counted."""
-    kept = list(parts)
-    joined: Callable[[], str] = lambda: "\n\n".join((*kept, *_left_out(len(parts) - len(kept)), footer)) + "\n"  # noqa: E731
-    while len(joined()) > LONGEST and len(kept) > 1:
-        kept.pop()
-    return joined()
-
-
-def _left_out(count: int) -> tuple[str, ...]:
-    return (f"_{count} more sections do not fit into a comment: see the full report._",) if count else ()

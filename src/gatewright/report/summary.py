@@ -11,11 +11,16 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import groupby
 
+from gatewright.ledger.entry import Row
 from gatewright.report import markdown
 from gatewright.report.escape import code, visible
 from gatewright.report.escape import markdown as text
-from gatewright.report.model import Failure, Report, Rung, Status
+from gatewright.report.model import Failure, History, Report, Rung, Status
+
+#: events of a version that a timeline shows, the newest
+MOST_EVENTS = 20
 
 _HEAD = re.compile(r"\A(?:<!--.*?-->\n)?### [^\n]*\n")
 _FLOW = '%%{init: {"flowchart": {"nodeSpacing": 20, "rankSpacing": 24}}}%%\nflowchart LR'
@@ -54,12 +59,28 @@ class Stop:
     state: str
 
 
-def summary(report: Report, now: datetime, *, trend: Trend | None = None, extra: str = "") -> str:
-    """The page for an evaluation or a promotion. extra: Markdown to stand at the end."""
+def summary(
+    report: Report, now: datetime, *, trend: Trend | None = None, history: History | None = None, extra: str = ""
+) -> str:
+    """The page for an evaluation, a promotion or a rollback.
+
+    trend: draws what the target's holders were worth. history: draws what befell the candidate. extra: Markdown to
+    stand at the end.
+    """
     body = _HEAD.sub("", markdown.comment(report, now)).strip()
     title = f"## {text(report.title)}: {report.decision.kind.replace('_', ' ')}"
     said, _, rest = body.partition("\n\n")
-    parts = (title, said, _undo(report), way(report), chart(trend), moved(report), rest, extra)
+    parts = (
+        title,
+        said,
+        _undo(report),
+        way(report),
+        past(history, report.candidate.number),
+        chart(trend),
+        moved(report),
+        rest,
+        extra,
+    )
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -169,6 +190,37 @@ def label(name: str) -> str:
     """Text within a quoted label of mermaid: whatever is not plain goes by its number."""
     shown = visible(name)
     return _LABEL.sub(lambda m: f"#{ord(m[0])};", shown if len(shown) <= 40 else f"{shown[:39]}…")
+
+
+# -- what befell a version ---------------------------------------------------------------------------------------
+
+
+def past(history: History | None, version: int) -> str:
+    """What the ledger says of one version, the newest days last; nothing where it says nothing.
+
+    What was only intended is left out: what came of it follows.
+    """
+    events = history.events if history else ()
+    rows = [row for row, _ in events if row.version == version and row.kind != "intended"]
+    if not rows:
+        return ""
+    lines = ["timeline", f"    title What the ledger says of v{version}"]
+    for day, those in groupby(rows[-MOST_EVENTS:], key=lambda row: row.at[:10]):
+        told = " : ".join(map(_event, those))
+        lines.append(f"    {_period(day)} : {told}")
+    return "```mermaid\n" + "\n".join(lines) + "\n```"
+
+
+def _event(row: Row) -> str:
+    target = f" to {row.target}" if row.target else ""
+    by = f" by {row.by}" if row.by else ""
+    return _period(f"{row.kind.replace('_', ' ')}{target}{by}")
+
+
+def _period(words: str) -> str:
+    """Text in a timeline, whose own marks are the colon and the hash."""
+    plain = re.sub(r"[^A-Za-z0-9 .,_/+-]", "·", visible(words))
+    return plain if len(plain) <= 60 else f"{plain[:59]}·"
 
 
 # -- the target's holders ----------------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import GatewrightError, PolicyError, Undetermined, UsageError
-from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step, slice_drawing, slices_scale, tally
+from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step, tally
 from gatewright.report.escape import terminal as safe
-from gatewright.report.glyph import draw
 from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Status
+from gatewright.report.picture import Picture, of_result, of_slices
 from gatewright.verdict import Result, SliceResult, shown
 from gatewright.verdict import Status as CheckStatus
 
@@ -111,7 +111,8 @@ def _checks(results: Iterable[Result]) -> Table:
     for result in results:
         row, colour = cells(result), COLOURS[result.status]
         words = (row.check, row.value, row.needs, row.champion, row.difference)
-        drawing = "" if result.interval is None or result.limit is None else draw(result.interval, result.limit)
+        picture = of_result(result)
+        drawing = picture.glyph() if picture else ""
         table.add_row(_text(SIGNS[result.status][0], colour), *(_text(w) for w in words), _text(drawing))
     return table
 
@@ -130,19 +131,19 @@ def _slices(result: Result) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for part in result.slices[:MAX_SLICES]:
-        table.add_row(*_slice(result, part))
+    for part, picture in list(zip(result.slices, of_slices(result), strict=True))[:MAX_SLICES]:
+        table.add_row(*_slice(result, part, picture))
     more = len(result.slices) - MAX_SLICES
     rest = [_text(f"and {more} more slices that stand better", "dim")] if more > 0 else []
     return Padding(Group(_text(f"{result.check.path} by {result.check.column}", "bold"), table, *rest), (1, 0, 0, 2))
 
 
-def _slice(result: Result, part: SliceResult) -> Iterator[Text]:
+def _slice(result: Result, part: SliceResult, picture: Picture | None) -> Iterator[Text]:
     yield _text(f"{SIGNS[part.status][0]} {part.slice}", COLOURS[part.status])
     yield _text("" if part.rows is None else f"{part.rows:,}".replace(",", " "))
     yield _text(shown(result.check, part.value))
     yield _text(shown(result.check, part.champion))
-    yield _text(slice_drawing(part, slices_scale(result)))
+    yield _text(picture.glyph(21) if picture else "")
     yield _text("too few rows to decide" if part.status == "skip" else "", "dim")
 
 

@@ -114,7 +114,7 @@ def approved() -> Report:
     report = story.promote(gate(), Subject("fraud", 2), "production")
     (rule,) = report.standing.rules
     standing = Standing(
-        (replace(rule, have=1),),
+        (replace(rule, have=1, could=tuple(a for a in rule.rule.approvers if a.login != "octo")),),
         (Counted("octo", 583231, "two ML leads", "2026-11-09T13:00:00.000Z"),),
         (NotCounted("mona", "#3", "self_approval"),),
     )

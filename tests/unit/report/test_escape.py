@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from gatewright.report import escape, html, markdown
-from gatewright.report.model import Report
-from unit.report.examples import HOSTILE, NOW, examples, hostile
+from unit.report.examples import HOSTILE, NOW, hostile
 
 MARKDOWN = MarkdownIt("commonmark", {"linkify": False}).enable(["table", "strikethrough"])
+OUTER = ("list_item", "bullet_list")
 TEXT = st.text(st.characters(codec="utf-8"), max_size=60) | st.text("@#|`*_[]()<>!\\~$&:/.-\n w", max_size=40)
 
 
@@ -32,6 +33,53 @@ def test_text_stays_text_in_markdown(text: str) -> None:
     assert {t.type for t in tokens} <= {"text", "text_special"}
     read = "".join(t.content for t in tokens).replace("\u200b", "")
     assert read.split() == f"x {escape.visible(text)} y".replace("\u200b", "").split()
+
+
+@given(TEXT | st.text("-+=.)0123456789 \t>#", max_size=12))
+@example("- x")
+@example("1. x")
+@example("---")
+@example("===")
+@example("    x")
+def test_text_begins_no_block(text: str) -> None:
+    """No list, rule, heading or code where a line begins with it, after a paragraph or in a list."""
+    for source in (escape.markdown(text), f"- {escape.markdown(text)}", f"a\n{escape.markdown(text)}"):
+        found = {t.type for t in MARKDOWN.parse(source)}
+        assert found <= {"inline", *(f"{kind}_{end}" for kind in ("paragraph", *OUTER) for end in ("open", "close"))}
+        assert sum(t.type == "list_item_open" for t in MARKDOWN.parse(source)) <= source.startswith("- ")
+
+
+@given(TEXT)
+@example("roc_auc by @octo <b> #12 & https://e.vil")
+def test_a_summary_holds_text_as_it_is(text: str) -> None:
+    """Within HTML a backslash would be seen, and a mention would still be one."""
+    said = f"<summary>{escape.element(text)}</summary>"
+    assert re.findall(r"<[^>]*>", said) == ["<summary>", "</summary>"]
+    read = unescape(escape.element(text)).replace("\u200b", "")
+    assert read == escape.visible(text)
+    assert not re.search(r"@\w|#\w|(?i:https?:)", unescape(escape.element(text)))
+
+
+@given(TEXT)
+@example("https://e.vil/a b) ![x](y) | <b> [z]")
+def test_an_address_stays_one_address(text: str) -> None:
+    """Whatever it holds, it ends where the link does; what is no address of the web is no link."""
+    tokens = inline(escape.link("x", f"https://h/{text}"))
+    assert [t.type for t in tokens] == ["link_open", "text", "link_close"]
+    assert "|" not in escape.link("x", f"https://h/{text}")
+    assert escape.link("x", f"javascript:{text}") == escape.link("x", "") == "x"
+
+
+def test_names_of_pictures_stay_words() -> None:
+    """GitHub draws `:tada:`; a place in a file has colons too, and stays as it can be copied."""
+    assert escape.markdown("a :tada: b :+1:") == "a :&#8203;tada: b :&#8203;+1:"
+    assert escape.markdown("policies/fraud.yaml:14:7: x") == "policies/fraud.yaml:14:7: x"
+
+
+@pytest.mark.parametrize("hidden", "\u034f\u115f\u2800\u3164\uffa0\u200b\u2060\ufeff\u00ad\U000e0041")
+def test_a_letter_without_a_shape_is_shown(hidden: str) -> None:
+    """Two names that look alike are told apart."""
+    assert escape.visible(f"a{hidden}b").isascii()
 
 
 @given(TEXT)
@@ -109,15 +157,3 @@ def test_a_hostile_registry_changes_no_surface() -> None:
     assert all(re.fullmatch(r"</?(sub|code)>", tag) for tag in html_inline)
     assert "<img" not in html.page(hostile())
     assert "\n/gate" not in said
-
-
-def test_a_comment_never_exceeds_what_github_takes() -> None:
-    """A report that is too long loses its end, and says so."""
-    report = examples()["measured"]
-    assert isinstance(report, Report)
-    assert report.evidence is not None
-    long = replace(report, evidence=replace(report.evidence, notes=("x" * 70_000,)))
-    said = markdown.comment(long, NOW)
-    assert len(said) <= markdown.LONGEST
-    assert "1 more sections do not fit" in said
-    assert "evidence `" in said

@@ -60,13 +60,79 @@ def test_on_a_common_scale_too(a: float, b: float, limit: float, far: float) -> 
         assert left.strip()
 
 
-@pytest.mark.parametrize("end", [math.inf, -math.inf, math.nan])
-def test_what_has_no_end_is_not_drawn(end: float) -> None:
+@given(NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.integers(3, 40))
+def test_the_order_of_the_marks_is_that_of_the_numbers(
+    a: float, b: float, c: float, limit: float, far: float, width: int
+) -> None:
+    """Of ends, estimate and limit; an end stands on the limit's side, however small the distance."""
+    low, value, high = sorted((a, b, c))
+    held = (low, high, limit, far)
+    drawn = draw(Interval(low, high, 0.95, ""), limit, width=width, value=value, scale=(min(held), max(held)))
+    marks = {"┊": limit, "├": low, "┤": high} | ({"┼": value} if "├" in drawn and "┤" in drawn else {})
+    seen = [(drawn.index(sign), number) for sign, number in marks.items() if sign in drawn]
+    assert all(x <= y for i, x in seen for j, y in seen if i < j)
+    assert limit in (low, high) or drawn.count("├") == drawn.count("┤")
+    at = drawn.index("┊")
+    assert all((column < at) == (number < limit) for column, number in seen if number in (low, high) and column != at)
+    assert len(drawn) == width
+
+
+def test_the_estimate_stands_where_it_is() -> None:
+    """An interval of a share is not even; without an estimate its middle is drawn."""
+    interval = Interval(0.0, 10.0, 0.95, "")
+    assert draw(interval, 0.0, value=2.0) == "┊─┼───────┤"
+    assert draw(interval, 0.0, value=8.0) == "┊───────┼─┤"
+    assert draw(interval, 5.0, value=5.01) == "├────┊┼───┤"
+    assert draw(interval, 5.0, value=4.99) == "├───┼┊────┤"
+    assert draw(interval, 0.0) == draw(interval, 0.0, value=5.0) == "┊────┼────┤"
+
+
+def test_an_estimate_beyond_the_scale_is_not_drawn() -> None:
+    """It would stand at another number."""
+    assert draw(Interval(-90.0, 9.0, 0.95, ""), 5.0, value=-40.0, scale=(0.0, 10.0)) == "◂────┊───┤ "
+
+
+def test_what_lies_outside_of_the_scale_has_arrows() -> None:
+    """An end that is drawn at the edge would be taken for one that is there."""
+    scale = (0.0, 10.0)
+    assert draw(Interval(-90.0, 90.0, 0.95, ""), 5.0, value=6.0, scale=scale) == "◂────┊┼───▸"
+    assert draw(Interval(2.0, 90.0, 0.95, ""), 0.0, value=4.0, scale=scale) == "┊ ├─┼─────▸"
+    assert draw(Interval(-90.0, 90.0, 0.95, ""), 0.0, scale=scale) == "◂┊────────▸"
+    assert draw(Interval(80.0, 90.0, 0.95, ""), 5.0, scale=scale) == "     ┊    ▸"
+    assert draw(Interval(-90.0, -80.0, 0.95, ""), 5.0, scale=scale) == "◂    ┊     "
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "drawn"),
+    [
+        (-math.inf, 10.0, "◂─┊───────┤"),
+        (0.0, math.inf, "┊─────────▸"),
+        (-math.inf, math.inf, "◂────┊────▸"),
+        (5.0, math.inf, "┊       ├─▸"),
+    ],
+)
+def test_a_bound_that_is_infinite_has_an_arrow(low: float, high: float, drawn: str) -> None:
+    """A one-sided interval has one end."""
+    assert draw(Interval(low, high, 0.95, ""), 0.0).rstrip() == drawn
+
+
+def test_parity_is_drawn_behind_everything() -> None:
+    """Where candidate and champion are equal; not where that is out of sight."""
+    interval = Interval(4.0, 8.0, 0.95, "")
+    assert draw(interval, 0.0, parity=2.0, scale=(0.0, 10.0)) == "┊ │ ├─┼─┤  "
+    assert draw(interval, 0.0, parity=5.0, scale=(0.0, 10.0)) == "┊   ├│┼─┤  "
+    assert draw(interval, 0.0, parity=6.0, scale=(0.0, 10.0)) == draw(interval, 0.0, scale=(0.0, 10.0))
+    assert "│" not in draw(interval, 0.0, parity=11.0, scale=(0.0, 10.0))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_not_drawn(bad: float) -> None:
     """A picture would be a lie."""
-    assert draw(Interval(end, 1.0, 0.95, ""), 0.0) == ""
-    assert draw(Interval(0.0, 1.0, 0.95, ""), end) == ""
+    assert draw(Interval(0.0, 1.0, 0.95, ""), bad) == ""
+    assert draw(Interval(math.nan, 1.0, 0.95, ""), 0.0) == draw(Interval(0.0, math.nan, 0.95, ""), 0.0) == ""
 
 
 def test_progress_never_exceeds_what_is_asked() -> None:
     """Three approvals of two are two."""
+    assert progress(-1, 1) == "▱"
     assert [progress(have, 2) for have in (0, 1, 2, 3)] == ["▱▱", "▰▱", "▰▰", "▰▰"]

@@ -58,7 +58,7 @@ def test_the_comment_of_what_could_not_begin(name: str) -> None:
     compare(f"{name}.md", markdown.failure(thing))
 
 
-@pytest.mark.parametrize("name", ["measured", "history"])
+@pytest.mark.parametrize("name", ["measured", "pending", "overridden", "status", "history", "audit", "undetermined"])
 def test_the_page(name: str) -> None:
-    """The fullest report, and a list."""
+    """The fullest reports, and one of everything else."""
     compare(f"{name}.html", html.page(THINGS[name]))

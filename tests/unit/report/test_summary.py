@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewright import gate as story
-from gatewright.report.model import Failure, Report
-from gatewright.report.summary import Point, Trend, chart, failed, label, standing, summary, way
+from gatewright.ledger.entry import Entry, Row
+from gatewright.report.model import Failure, History, Report
+from gatewright.report.summary import MOST_EVENTS, Point, Trend, chart, failed, label, past, standing, summary, way
 from gatewright.subject import Subject
 from unit.report.examples import HOSTILE, NOW, approved, examples, gate, measured
 from unit.report.test_snapshots import compare
@@ -56,6 +57,45 @@ def test_the_way_ends_in_red_where_a_version_is_refused() -> None:
 def test_an_approval_that_is_missing_is_open() -> None:
     """With the names of those who have agreed."""
     assert "approvals<br/>octo" in way(approved())
+
+
+def test_the_past_is_told_where_a_history_is_given() -> None:
+    """Of the candidate alone, day by day."""
+    history, report = examples()["history"], REPORTS["promoted"]
+    assert isinstance(history, History)
+    page = summary(report, NOW, history=history)
+    assert fences(page)[1].splitlines() == [
+        "timeline",
+        "    title What the ledger says of v2",
+        "    2026-11-09 : promoted to staging by octo",
+    ]
+    assert past(history, 99) == past(None, 2) == ""
+    assert "timeline" not in summary(report, NOW)
+
+
+@given(st.text() | st.just(HOSTILE))
+def test_a_timeline_keeps_its_lines(name: str) -> None:
+    """A colon would be another event, a line break another day."""
+    (row, _), *_ = [e for e in _events() if e[0].kind == "promoted"]
+    block = past(History("fraud", ((replace(row, target=name, by=name, at="2026-11-09T"), None),)), 2).splitlines()
+    assert block[:3] == ["```mermaid", "timeline", "    title What the ledger says of v2"]
+    assert re.fullmatch(r"    2026-11-09 : [^:#;]*", block[3])
+    assert block[4:] == ["```"]
+
+
+def test_a_timeline_ends_with_the_newest() -> None:
+    """Of a version that has been through much."""
+    (row, _), *_ = [e for e in _events() if e[0].kind == "promoted"]
+    many = tuple((replace(row, n=n, at=f"2026-10-{n:02}T"), None) for n in range(1, 31))
+    days = past(History("fraud", many), 2).splitlines()[3:-1]
+    assert len(days) == MOST_EVENTS
+    assert days[-1].startswith("    2026-10-30 : ")
+
+
+def _events() -> tuple[tuple[Row, Entry | None], ...]:
+    history = examples()["history"]
+    assert isinstance(history, History)
+    return history.events
 
 
 def test_one_point_is_no_line() -> None:

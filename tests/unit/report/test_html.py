@@ -1,0 +1,136 @@
+"""A page that loads nothing, runs nothing, and can be read without seeing it."""
+
+from __future__ import annotations
+
+import math
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewright.decision import Decision, Reason
+from gatewright.problem import PolicyError, Problem, UsageError
+from gatewright.quantity import Interval
+from gatewright.report.html import drawing, page
+from gatewright.report.model import Audit, Failure, History, Report, Status
+from gatewright.report.picture import Picture
+from unit.report.examples import HOSTILE, approved, examples, hostile, measured
+
+THINGS: dict[str, Report | Failure | Status | History | Audit] = {
+    **examples(),
+    "policy": Failure(PolicyError([Problem("p.yaml", 1, 2, HOSTILE)])),
+    "nothing": History("fraud", ()),
+    "hostile": hostile(),
+    "strange": Failure(UsageError(HOSTILE, HOSTILE), HOSTILE),
+}
+VOID = {"meta", "line", "path", "br"}
+NUMBERS = st.floats(allow_nan=False, allow_infinity=True, width=32)
+
+
+class Reader(HTMLParser):
+    """What a page holds: every element, whether all are closed, and what their attributes say."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs)
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """The attributes of every element of a kind."""
+        return [attrs for name, attrs in self.seen if name == tag]
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_every_element_is_closed_and_known(name: str) -> None:
+    """Whatever a registry holds, the page has no element but its own."""
+    read = Reader(page(THINGS[name]))
+    assert read.open == []
+    known = "html head meta title style body main h1 h2 p div strong ul li code span br table thead tbody tr th td"
+    assert {tag for tag, _ in read.seen} <= {*known.split(), "svg", "line", "path"}
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_nothing_is_loaded_or_run(name: str) -> None:
+    """No address, no handler; and the browser is told to refuse what an attack might bring."""
+    text = page(THINGS[name])
+    read = Reader(text)
+    attributes = {key for _, attrs in read.seen for key in attrs}
+    assert not attributes & {"src", "href", "srcset", "action", "style"}
+    assert not any(key.startswith("on") for key in attributes)
+    assert "url(" not in text
+    assert "@import" not in text
+    policy = next(m["content"] for m in read.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_a_table_has_names_for_rows_and_columns_and_itself(name: str) -> None:
+    """Every row one, every column one that is not empty."""
+    text = page(THINGS[name])
+    assert not re.search(r'<th scope="col"[^>]*></th>', text)
+    for body in re.findall(r"<tbody>(.*?)</tbody>", text, re.DOTALL):
+        assert all(row.count('scope="row"') == 1 for row in body.split("\n") if row)
+    regions = [a for a in Reader(text).all("div") if a.get("role") == "region"]
+    assert len(regions) == len(Reader(text).all("table"))
+    assert all(a["aria-label"] and a["tabindex"] == "0" for a in regions)
+
+
+def test_every_drawing_is_told_in_numbers() -> None:
+    """Five of them: two checks and three slices."""
+    drawn = Reader(page(measured())).all("svg")
+    assert len(drawn) == 5
+    assert all(svg["role"] == "img" and "limit -0.0" in str(svg["aria-label"]) for svg in drawn)
+    assert "from -0.0031 to 0.0009, estimate -0.0011, limit -0.002" in [svg["aria-label"] for svg in drawn]
+
+
+def test_a_status_has_its_word() -> None:
+    """A sign is hidden from who hears it, a colour from who does not see it."""
+    text = page(measured())
+    for word in ("failed", "undetermined", "inconclusive", "passed", "skipped"):
+        assert re.search(rf"</span>&nbsp;{word}</span>", text)
+
+
+@given(NUMBERS, NUMBERS, st.floats(allow_nan=False, allow_infinity=False, width=32), NUMBERS)
+def test_marks_stand_in_the_order_of_their_numbers(a: float, b: float, limit: float, c: float) -> None:
+    """Within the drawing, whatever they are."""
+    low, estimate, high = sorted((a, b, c))
+    text = drawing(Picture(Interval(low, high, 0.95, ""), limit, estimate))
+    lines = {a.get("class"): float(str(a["x1"])) for a in Reader(text).all("line") if a.get("class")}
+    whole = next(a for a in Reader(text).all("line") if a.get("x1") is not None and a.get("y1") == a.get("y2"))
+    assert 0 <= float(str(whole["x1"])) <= float(str(whole["x2"])) <= 120
+    assert (limit <= low) <= (lines["limit"] <= float(str(whole["x1"])))
+    assert (limit >= high) <= (lines["limit"] >= float(str(whole["x2"])))
+    if "estimate" in lines:
+        assert float(str(whole["x1"])) <= lines["estimate"] <= float(str(whole["x2"]))
+
+
+def test_what_is_no_number_is_not_drawn() -> None:
+    """A picture would be a lie."""
+    assert drawing(None) == ""
+    assert drawing(Picture(Interval(math.nan, 1.0, 0.95, ""), 0.0)) == ""
+    assert drawing(Picture(Interval(0.0, 1.0, 0.95, ""), math.inf)) == ""
+
+
+def test_the_colour_follows_the_decision() -> None:
+    """And what was overridden is red."""
+    assert '<div class="said pending">' in page(approved())
+    assert '<div class="said overridden">' in page(THINGS["overridden"])
+    report = measured()
+    refused = Report(Decision("refused", Reason.CHECKS_FAILED), report.policy, report.target, report.candidate)
+    assert '<div class="said refused">' in page(refused)
