@@ -17,6 +17,10 @@ from gatewright.subject import Model, Subject, Version
 from gatewright.thread import Membership, Person, Thread
 
 
+class Torn(Undetermined):
+    """The registry names two holders: by somebody's hand, or because a move stands between two of its steps."""
+
+
 class Audience(Protocol):
     """The people before whom a question is asked. Each call asks anew."""
 
@@ -83,7 +87,7 @@ def survey(gate: Gate, target: Target, *others: Target) -> tuple[Models, Holding
     models = read(gate, target, *others)
     held = holding(target, gate.policy.model, models)
     if held.conflict:
-        raise Undetermined(
+        raise Torn(
             f"who holds {target.name} of {gate.policy.model} cannot be told",
             held.conflict,
             "Make the registry name one holder (archive the other version, or move the alias), then run again.",

@@ -11,7 +11,7 @@ from gatewright import ladder
 from gatewright.approvals import Standing
 from gatewright.benchmarks import benchmarked
 from gatewright.canonical import plain
-from gatewright.case import Case, Gate, look, read
+from gatewright.case import Case, Gate, Torn, look, read
 from gatewright.consent import hear, heard, record_words, requester
 from gatewright.decision import Decision, Situation, decide, stopped
 from gatewright.evidence import Evidence
@@ -24,7 +24,7 @@ from gatewright.measure.quoting import storable
 from gatewright.move import Ending, Order, move, settle
 from gatewright.override import overridden
 from gatewright.policy.model import Rule, Target
-from gatewright.problem import UsageError
+from gatewright.problem import Undetermined, UsageError
 from gatewright.record import append, draft, stamp
 from gatewright.report.model import Audit, History, Report, Request, Rung, Status
 from gatewright.report.stored import attachments
@@ -47,7 +47,7 @@ def promote(gate: Gate, subject: Subject, to: str, *, why: str = "", override: b
     """
     target, why = _target(gate, to), storable(why)
     notes = settle(gate)
-    case = look(gate, subject, target)
+    case = _look(gate, subject, target)
     stop = stopped(_situation(gate, case))
     if stop is not None and not (override and stop.kind == "refused"):
         report = Report(stop, gate.policy, target, case.candidate, case.holding, notes=notes, why=why)
@@ -105,6 +105,19 @@ def verify(ledger: Ledger, model: str) -> Audit:
     rows = () if any(not b.note for b in found) else ledger.rows(model)
     notes = tuple(str(b) for b in found if b.note)
     return Audit(model, len(rows), tuple(b for b in found if not b.note), notes, rows[-1].digest if rows else "")
+
+
+def _look(gate: Gate, subject: Subject, target: Target) -> Case:
+    """Finds candidate and holder. In the middle of another run's move that is no fault: the lock is held."""
+    for _ in range(3):
+        try:
+            return look(gate, subject, target)
+        except Torn as torn:
+            if open_intent(gate.ledger.rows(gate.policy.model)) is not None:
+                fix = "Run the same command again when that run has ended."
+                why = f"another run moves a version right now: {torn.why}"
+                raise Undetermined(torn.what, why, fix, "lock_held") from torn
+    return look(gate, subject, target)
 
 
 def _target(gate: Gate, name: str) -> Target:

@@ -59,6 +59,6 @@ class Undetermined(GatewrightError):
     `what` could not be done, `why` in the words of whoever refused, `fix` is what to try.
     """
 
-    def __init__(self, what: str, why: str, fix: str) -> None:
-        self.what, self.why, self.fix = what, why, fix
+    def __init__(self, what: str, why: str, fix: str, reason: str = "undetermined") -> None:
+        self.what, self.why, self.fix, self.reason = what, why, fix, reason
         super().__init__(f"{what}: {why}. {fix}")

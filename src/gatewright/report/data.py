@@ -8,7 +8,7 @@ from gatewright.approvals import Standing
 from gatewright.canonical import plain
 from gatewright.decision import Reason
 from gatewright.ledger.entry import Entry, Row
-from gatewright.problem import GatewrightError, PolicyError, UsageError
+from gatewright.problem import GatewrightError, PolicyError, Undetermined, UsageError
 from gatewright.quantity import Interval, is_finite
 from gatewright.report.model import Audit, Failure, History, Report, Rung, Status
 from gatewright.verdict import Result, SliceResult
@@ -128,7 +128,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
 
 
 def _reason(error: GatewrightError) -> Reason:
-    if isinstance(error, UsageError):
+    if isinstance(error, (UsageError, Undetermined)):
         return next(r for r in Reason if r.code == error.reason)
     return Reason.POLICY_ERROR if isinstance(error, PolicyError) else Reason.UNDETERMINED
 
