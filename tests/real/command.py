@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from gatewright import cli
+from gatewright.cli import parts
 
 _KEEP = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "PYTHONPATH", "VIRTUAL_ENV")
 
 _LATER = """
 import sys, datetime
 from gatewright import cli
+from gatewright.cli import parts
 seconds = float(sys.argv.pop(1))
-real = cli.now
-cli.now = lambda: real() + datetime.timedelta(seconds=seconds)
+real = parts.now
+parts.now = lambda: real() + datetime.timedelta(seconds=seconds)
 raise SystemExit(cli.main(sys.argv[1:]))
 """
 
@@ -107,14 +109,14 @@ def _run(arguments: Sequence[str], uri: str, folder: Path) -> None:
 @contextmanager
 def _placed(folder: Path, variables: Mapping[str, str], clock: float) -> Iterator[None]:
     """Working folder, variables and clock as the command shall find them; put back afterwards."""
-    before, real, place = dict(os.environ), cli.now, Path.cwd()
+    before, real, place = dict(os.environ), parts.now, Path.cwd()
     os.environ.update(variables)
     os.chdir(folder)
-    cli.now = lambda: real() + timedelta(seconds=clock)
+    parts.now = lambda: real() + timedelta(seconds=clock)
     try:
         yield
     finally:
-        cli.now = real
+        parts.now = real
         os.chdir(place)
         os.environ.clear()
         os.environ.update(before)

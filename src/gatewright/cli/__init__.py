@@ -1,0 +1,72 @@
+"""The command line: arguments in, one verb of the gate, an exit code out. Decides nothing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from gatewright import __version__
+from gatewright.action.run import action
+from gatewright.cli import audit, moves, parts, policy
+from gatewright.cli.parts import EPILOG, said, show, subject_of
+from gatewright.demo import demo
+from gatewright.problem import GatewrightError
+from gatewright.relay import listen
+from gatewright.report.model import Failure
+
+RELAY = """Hears MLflow's webhooks and starts the gate on GitHub, until it is interrupted.
+GATEWRIGHT_WEBHOOK_SECRET is the webhook's secret, GITHUB_TOKEN may write the repository's contents."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code (see EPILOG)."""
+    args = parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except GatewrightError as error:
+        show(args, Failure(error, getattr(args, "model", "") or "", subject_of(args), getattr(args, "to", "") or ""))
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 3
+    except KeyboardInterrupt:
+        print("interrupted; the ledger says whether a move was begun: gatewright status", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options; documentation is held to it by tests."""
+    top = argparse.ArgumentParser(
+        prog="gatewright",
+        description="Decides whether an MLflow model version may move up, moves it, and remembers.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"gatewright {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    moves.add(commands)
+    audit.add(commands)
+    policy.add(commands)
+    one = commands.add_parser("action", help="the GitHub Action's entry point: what to do comes from the event")
+    one.set_defaults(run=lambda args: action(os.environ, lambda: parts.now()))
+    _relay(commands)
+    one = commands.add_parser("demo", help="the whole story on an embedded registry, no network", epilog=EPILOG)
+    one.add_argument("--keep", metavar="FOLDER", help="keep the registry there, to look at it with mlflow ui")
+    one.set_defaults(run=lambda args: demo(Console(), args.keep))
+    return top
+
+
+def _relay(commands: Any) -> None:
+    about = "hear MLflow's webhooks and start the gate on GitHub"
+    one = commands.add_parser(
+        "relay", help=about, description=RELAY, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    one.add_argument("--repository", default="", metavar="OWNER/NAME", help="default: GITHUB_REPOSITORY")
+    one.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: 127.0.0.1)")
+    one.add_argument("--port", type=int, default=8085, metavar="PORT", help="where to listen (default: 8085)")
+    one.set_defaults(run=lambda args: listen(os.environ, args.repository, args.host, args.port, said))

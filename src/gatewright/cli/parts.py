@@ -1,0 +1,175 @@
+"""What every command shares: its options, the gate it works on, what it prints and writes."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from gatewright.case import Gate
+from gatewright.connection import connect
+from gatewright.decision import exit_code
+from gatewright.ledger.entry import Actor
+from gatewright.ledger.mlflow import MlflowLedger
+from gatewright.measure import PATHS
+from gatewright.policy.load import read_policies
+from gatewright.policy.model import Policy
+from gatewright.policy_files import read_files
+from gatewright.problem import GatewrightError, UsageError
+from gatewright.progress import Progress
+from gatewright.registry.mlflow import MlflowRegistry
+from gatewright.report import data, html, markdown, terminal
+from gatewright.report.escape import terminal as safe
+from gatewright.report.model import Failure, Report
+from gatewright.subject import Subject, parse_subject
+
+EPILOG = """exit codes: 0 done, nothing to do, or pending; 1 the verdict is fail or inconclusive;
+2 the command or the policy is wrong; 3 it could not be determined: nothing was changed, or the message says what"""
+
+
+def command(commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    """A command with the options that every command about the registry has."""
+    one: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=about,
+        description=about[:1].upper() + about[1:] + ".",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.set_defaults(run=run)
+    common(one)
+    return one
+
+
+def common(one: argparse.ArgumentParser) -> None:
+    """Where the policy and the registry are, and in which forms the result is wanted."""
+    one.add_argument("--policy", default="policies", metavar="PATH", help="policy file or folder (default: policies)")
+    one.add_argument("--tracking-uri", metavar="URI", help="default: MLFLOW_TRACKING_URI, as MLflow reads it")
+    one.add_argument("--registry-uri", metavar="URI", help="default: MLFLOW_REGISTRY_URI, else the tracking URI")
+    one.add_argument("--json", nargs="?", const="-", metavar="FILE", help="write the result as JSON (default: stdout)")
+    one.add_argument("--html", metavar="FILE", help="write a report for a browser")
+    one.add_argument("--markdown", metavar="FILE", help="write a report for a pull request comment")
+    one.add_argument("--quiet", action="store_true", help="print one line")
+
+
+def model_argument(one: argparse.ArgumentParser) -> None:
+    """The one argument of a command about a whole model."""
+    one.add_argument("model", metavar="MODEL", help="registered model")
+
+
+def rehearsed(one: argparse.ArgumentParser) -> None:
+    """`--dry-run`, for a command that moves."""
+    one.add_argument("--dry-run", action="store_true", help="show what would be done; write nothing")
+
+
+def broken_glass(one: argparse.ArgumentParser) -> None:
+    """`--override`, for a command that a policy may stand in the way of."""
+    about = "go ahead against the policy, if its `override` names you; recorded, with what was overridden"
+    one.add_argument("--override", action="store_true", help=about)
+
+
+def reason(args: argparse.Namespace, owed: bool) -> str:
+    """The words after `--reason`; raises UsageError where they are owed and missing."""
+    why = str(args.reason).strip()
+    if owed and not why:
+        raise UsageError("a reason is owed", "say why: --reason TEXT; the ledger keeps it")
+    return why
+
+
+def policies(path: str) -> tuple[Policy, ...]:
+    """Every policy of a file or folder; raises PolicyError with all that is wrong."""
+    return read_policies(read_files(Path(path)), PATHS)
+
+
+def gate_of(args: argparse.Namespace, model: str) -> Gate:
+    """The gate of a model; raises UsageError if no policy is for it."""
+    every = policies(args.policy)
+    policy = next((p for p in every if p.model == model), None)
+    if policy is None:
+        known = ", ".join(p.model for p in every)
+        raise UsageError(f'no policy in {args.policy} is for model "{model}"', f"there is one for {known}")
+    connection = connect(args.tracking_uri, args.registry_uri)
+    return Gate(
+        policy,
+        MlflowRegistry(connection),
+        MlflowLedger(connection),
+        actor(os.environ),
+        lambda: now(),
+        lambda: uuid.uuid4().hex,
+        progress=Progress(sys.stderr, quiet=args.quiet),
+        rebenchmark=getattr(args, "rebenchmark", False),
+    )
+
+
+def now() -> datetime:
+    """The one clock."""
+    return datetime.now(timezone.utc)
+
+
+def actor(environment: Any) -> Actor:
+    """Who runs the command: GitHub's actor in a workflow, else the user of the machine."""
+    if environment.get("GITHUB_ACTIONS") == "true" and environment.get("GITHUB_ACTOR"):
+        server, repository = environment.get("GITHUB_SERVER_URL", ""), environment.get("GITHUB_REPOSITORY", "")
+        url = f"{server}/{repository}/actions/runs/{environment.get('GITHUB_RUN_ID', '')}"
+        number = environment.get("GITHUB_ACTOR_ID", "")
+        return Actor(environment["GITHUB_ACTOR"], int(number) if number.isdecimal() else None, "github", url)
+    try:
+        return Actor(getpass.getuser())
+    except (OSError, KeyError):
+        return Actor("unknown")
+
+
+def reported(args: argparse.Namespace, report: Report) -> int:
+    """Shows a report and returns its exit code."""
+    show(args, report)
+    return exit_code(report.decision, report.verdict)
+
+
+def show(args: argparse.Namespace, *things: Any) -> None:
+    """Prints for people, and writes the files that were asked for; JSON on stdout stands alone there."""
+    wants = vars(args)
+    to_stdout = wants.get("json") == "-"
+    console = Console(stderr=to_stdout or any(isinstance(t, Failure) for t in things))
+    for thing in things:
+        if not to_stdout:
+            terminal.render(thing, console, quiet=bool(wants.get("quiet")))
+    if wants.get("json"):
+        documents = [data.document(thing) for thing in things]
+        write(wants["json"], json.dumps(documents[0] if len(documents) == 1 else documents, indent=2) + "\n")
+    if wants.get("html"):
+        write(wants["html"], html.page(things[0]))
+    if wants.get("markdown") and isinstance(things[0], Report):
+        write(wants["markdown"], markdown.comment(things[0], now()))
+
+
+def write(file: str, text: str) -> None:
+    """Writes to a file, or with `-` to stdout; raises UsageError if it cannot."""
+    if file == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def subject_of(args: argparse.Namespace) -> Subject | None:
+    """The version a command was about, for the report of its failure."""
+    with suppress(GatewrightError):
+        return parse_subject(args.subject) if "subject" in vars(args) else None
+    return None
+
+
+def said(line: str) -> None:
+    """A line on stderr, without what could steer a terminal."""
+    print(safe(line), file=sys.stderr, flush=True)
