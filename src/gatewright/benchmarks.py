@@ -15,7 +15,7 @@ from gatewright.canonical import canonical, digest_of, plain
 from gatewright.case import Case, Gate
 from gatewright.evidence import Fact, needs
 from gatewright.ledger.entry import Kind, Row
-from gatewright.measure.holdout.benchmark import FAMILIES, Benchmark, Order, run, unreadable
+from gatewright.measure.holdout.benchmark import FAMILIES, Benchmark, Order, unreadable
 from gatewright.paths import Path
 from gatewright.problem import Undetermined
 from gatewright.quantity import Interval, is_finite
@@ -47,7 +47,7 @@ def benchmarked(gate: Gate, case: Case, *, anew: bool = False) -> Measured:
     if found is not None:
         return found
     try:
-        made = run(order, gate.registry, gate.progress)
+        made = gate.score(order, gate.registry, gate.progress)
     except Undetermined as error:
         return Measured(unreadable(order.needs, f"{error.what}: {error.why}"), (f"Next: {error.fix}",))
     return _record(gate, case, key, made, seen)

@@ -10,6 +10,7 @@ from typing import Protocol
 from gatewright.ladder import Holding, Models, holding, home
 from gatewright.ledger import Ledger
 from gatewright.ledger.entry import Actor
+from gatewright.measure.holdout.benchmark import Benchmark, Order, run
 from gatewright.policy.model import Policy, Target
 from gatewright.problem import Undetermined, UsageError
 from gatewright.registry import Registry
@@ -37,6 +38,7 @@ class Gate:
 
     now gives the time in UTC; nonce gives a text that was never given before. progress is told what goes on (words,
     rows done, rows there are). rebenchmark: the holdout is scored again, whatever the ledger holds.
+    score carries a benchmark out: it runs models, which nothing else here does.
     audience: None where nobody can be listened to, as on the command line; what the ledger holds counts there too.
     """
 
@@ -48,6 +50,7 @@ class Gate:
     nonce: Callable[[], str]
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
     rebenchmark: bool = False
+    score: Callable[[Order, Registry, Callable[[str, int, int], None]], Benchmark] = run
     audience: Audience | None = None
 
 

@@ -135,19 +135,22 @@ def compare(value: float | Decimal, op: str, bound: float | Decimal) -> bool:
 def show(
     value: float | Decimal, dimension: Dimension = "number", style: Style = "plain", *, signed: bool = False
 ) -> str:
-    """A value for people: four significant digits, `%` where the policy wrote `%`, a unit that reads well."""
+    """A value for people: four significant digits, `%` where the policy wrote `%`, a unit that reads well.
+
+    signed: it is a difference, of which three digits tell enough.
+    """
     if not is_finite(value):
         return str(value)
     number = float(value)
-    minus = "−" if number < 0 else ("+" if signed else "")
-    size = abs(number)
+    minus = "−" if number < 0 else ("" if not signed else "+" if number else "±")
+    size, digits = abs(number), 3 if signed else 4
     if dimension == "time":
         return minus + _scaled(size, (("d", 86400), ("h", 3600), ("min", 60), ("s", 1), ("ms", 1e-3), ("µs", 1e-6)))
     if dimension == "bytes":
         return minus + _scaled(size, (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1)))
     if style == "percent":
-        return f"{minus}{_digits(size * 100)} %"
-    return minus + _digits(size)
+        return f"{minus}{_digits(size * 100, digits)} %"
+    return minus + _digits(size, digits)
 
 
 def _scaled(size: float, scale: tuple[tuple[str, float], ...]) -> str:
@@ -156,7 +159,7 @@ def _scaled(size: float, scale: tuple[tuple[str, float], ...]) -> str:
     return f"{_digits(size / one, 3)} {unit}"
 
 
-def _digits(size: float, digits: int = 4) -> str:
+def _digits(size: float, digits: int) -> str:
     rounded = float(f"{size:.{digits}g}")
     if 10**digits <= rounded < 1e15:
         return f"{size:,.0f}".replace(",", " ")
