@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -39,6 +39,9 @@ HEADS = {
     "error": ("?", "magenta"),
 }
 MAX_SLICES = 12
+
+#: characters of a word that a column makes room for
+_LONG_WORD = 24
 
 
 def render(thing: Report | Failure | Status | History | Audit, console: Console, *, quiet: bool = False) -> None:
@@ -102,18 +105,31 @@ def _meaning(report: Report) -> str:
 
 
 def _checks(results: Iterable[Result]) -> Table:
+    return _table(
+        ("", "Check", "Candidate", "Needs", "Champion", "Difference", ""), map(_check, results), numbers=(2, 6)
+    )
+
+
+def _check(result: Result) -> tuple[Text, ...]:
+    row, picture = cells(result), of_result(result)
+    words = (row.check, row.value, row.needs, row.champion, row.difference, picture.glyph() if picture else "")
+    return _text(SIGNS[result.status][0], COLOURS[result.status]), *map(_text, words)
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[Text]], numbers: tuple[int, int] = (0, 0)) -> Table:
+    """Columns that say something; one wraps between words, and within a word only where that is very long.
+
+    numbers: the columns that are set to the right, as a range.
+    """
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    table.add_column("")
-    table.add_column("Check", overflow="fold", ratio=3)
-    for name in ("Candidate", "Needs", "Champion", "Difference"):
-        table.add_column(name, justify="right", overflow="fold")
-    table.add_column("", no_wrap=True)
-    for result in results:
-        row, colour = cells(result), COLOURS[result.status]
-        words = (row.check, row.value, row.needs, row.champion, row.difference)
-        picture = of_result(result)
-        drawing = picture.glyph() if picture else ""
-        table.add_row(_text(SIGNS[result.status][0], colour), *(_text(w) for w in words), _text(drawing))
+    every = list(rows)
+    told = [i for i, name in enumerate(names) if not i or not every or any(row[i].plain for row in every)]
+    for i in told:
+        widest = max((len(word) for row in every for word in row[i].plain.split(" ")), default=0)
+        side: Literal["left", "right"] = "right" if i in range(*numbers) else "left"
+        table.add_column(names[i], justify=side, overflow="fold", min_width=min(widest, _LONG_WORD))
+    for row in every:
+        table.add_row(*(row[i] for i in told))
     return table
 
 
@@ -196,12 +212,7 @@ def _misuse(error: GatewrightError) -> Iterator[RenderableType]:
 
 def _status(status: Status) -> Iterator[RenderableType]:
     yield _line((status.model, "bold"))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for name in ("Target", "Version", "Held by", "Since"):
-        table.add_column(name, overflow="fold")
-    for rung in status.rungs:
-        table.add_row(*(_text(cell) for cell in _rung(rung)))
-    yield table
+    yield _table(("Target", "Version", "Held by", "Since"), ([*map(_text, _rung(r))] for r in status.rungs))
     yield from (
         _indented(_line(("conflict ", "bold red"), r.holding.conflict)) for r in status.rungs if r.holding.conflict
     )
@@ -209,10 +220,8 @@ def _status(status: Status) -> Iterator[RenderableType]:
         yield _request(request)
     if status.lock is not None:
         lock = status.lock
-        yield _line(
-            ("… a move is under way: ", "yellow"),
-            f"v{lock.version} → {lock.target}, begun by {lock.actor.login} at {lock.at}, locked until {lock.lease}",
-        )
+        begun = f"v{lock.version} → {lock.target}, begun by {lock.actor.login} at {_moment(lock.at)}"
+        yield _line(("… a move is under way: ", "yellow"), f"{begun}, locked until {_moment(lock.lease)}")
     yield from (_indented(_line(("note ", "bold"), note)) for note in status.notes)
 
 
@@ -226,14 +235,14 @@ def _rung(rung: Rung) -> tuple[str, str, str, str]:
         return target.name, "nobody", how, ""
     recorded = rung.recorded
     ours = recorded is not None and recorded.version == held.number
-    since = f"{recorded.at} by {recorded.by}" if recorded and ours else "not by the ledger's doing"
+    since = f"{_moment(recorded.at)} by {recorded.by}" if recorded and ours else "not by the ledger's doing"
     return target.name, str(held.version) if held.number is None else f"v{held.number}", how, since
 
 
 def _request(request: Request) -> Text:
     entry = request.entry
     owed = "; ".join(f"{r.have} of {r.rule.count} {r.rule.name}" for r in request.standing.rules)
-    asked = f"asked by {entry.actor.login} at {entry.at}, expires {request.expires}"
+    asked = f"asked by {entry.actor.login} at {_moment(entry.at)}, expires {_moment(request.expires)}"
     return _line(("… waits: ", "yellow"), f"v{entry.version} → {entry.target}, {owed}; {asked}")
 
 
@@ -243,13 +252,14 @@ def _history(history: History) -> Iterator[RenderableType]:
     if not history.events:
         yield _indented(_text("The ledger has no entries yet: nothing has passed through the gate."))
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for name in ("#", "When", "Who", "What", "Why", "Digest"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("#", "Digest"))
-    for row, entry in history.events:
-        style = "red" if entry is not None and "override" in entry.details else ""
-        table.add_row(*(_text(cell, style) for cell in _event(row, entry)))
-    yield table
+    yield _table(
+        ("#", "When (UTC)", "Who", "What", "Why", "Digest"), (_told(row, entry) for row, entry in history.events)
+    )
+
+
+def _told(row: Row, entry: Entry | None) -> list[Text]:
+    style = "red" if entry is not None and "override" in entry.details else ""
+    return [_text(cell, style) for cell in _event(row, entry)]
 
 
 def _event(row: Row, entry: Entry | None) -> tuple[str, ...]:
@@ -257,10 +267,22 @@ def _event(row: Row, entry: Entry | None) -> tuple[str, ...]:
     target = f" → {row.target}" if row.target else ""
     what = f"{row.kind}{subject}{target}{instead(row)}"
     if entry is None:
-        return str(row.n), row.at, row.by, what, "the body is gone: run gatewright audit verify", row.digest[:8]
+        return (
+            str(row.n),
+            _moment(row.at),
+            row.by,
+            what,
+            "the body is gone: run gatewright audit verify",
+            row.digest[:8],
+        )
     closing = f"closes {entry.closes}" if entry.closes is not None else ""
     why = " · ".join(part for part in (entry.reason, entry.text, closing) if part)
-    return str(row.n), entry.at.replace("T", " ")[:19], entry.actor.login, what, why, row.digest[:8]
+    return str(row.n), _moment(entry.at)[:19], entry.actor.login, what, why, row.digest[:8]
+
+
+def _moment(at: str) -> str:
+    """A time to the second: `2026-11-09 14:02:00 UTC`."""
+    return at.replace("T", " ")[:19] + " UTC" * bool(at)
 
 
 def _audit(audit: Audit) -> Iterator[RenderableType]:
