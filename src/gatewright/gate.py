@@ -18,6 +18,7 @@ from gatewright.evidence import Evidence
 from gatewright.ladder import Leaving
 from gatewright.ledger import Ledger
 from gatewright.ledger.entry import Entry, Row, last_move, open_intent, open_requests
+from gatewright.ledger.envelope import Keys
 from gatewright.measure import measure
 from gatewright.measure.loading import try_loading
 from gatewright.measure.quoting import storable
@@ -99,12 +100,13 @@ def history(gate: Gate) -> History:
     return History(model, tuple(zip(rows, gate.ledger.entries(model, rows), strict=True)))
 
 
-def verify(ledger: Ledger, model: str) -> Audit:
-    """Proves a model's ledger unbroken, or names what is wrong with it."""
-    found = ledger.verify(model)
+def verify(ledger: Ledger, model: str, keys: Keys | None = None) -> Audit:
+    """Proves a model's ledger unbroken, or names what is wrong with it. keys: those that must have signed it."""
+    found = ledger.verify(model, keys)
     rows = () if any(not b.note for b in found) else ledger.rows(model)
     notes = tuple(str(b) for b in found if b.note)
-    return Audit(model, len(rows), tuple(b for b in found if not b.note), notes, rows[-1].digest if rows else "")
+    breaks = tuple(b for b in found if not b.note)
+    return Audit(model, len(rows), breaks, notes, rows[-1].digest if rows else "", keys is not None and not breaks)
 
 
 def _look(gate: Gate, subject: Subject, target: Target) -> Case:

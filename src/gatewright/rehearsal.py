@@ -9,6 +9,7 @@ from gatewright.case import Gate
 from gatewright.decision import Decision, Reason
 from gatewright.ledger import Ledger
 from gatewright.ledger.entry import Break, Entry, Row, row
+from gatewright.ledger.envelope import Keys
 from gatewright.registry.memory import Rehearsal
 from gatewright.report.model import Report
 
@@ -54,8 +55,8 @@ class RehearsedLedger:
         self._added.setdefault(entry.model, []).append(entry)
         return row(entry)
 
-    def verify(self, model: str) -> tuple[Break, ...]:
-        return self._real.verify(model)
+    def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:
+        return self._real.verify(model, keys)
 
     def repair(self, model: str) -> tuple[str, ...]:
         return ()

@@ -21,6 +21,8 @@ from gatewright.connection import connect
 from gatewright.forge import Files, Forge
 from gatewright.forge.github import API, GitHubForge
 from gatewright.ledger.entry import Actor
+from gatewright.ledger.envelope import Signer
+from gatewright.ledger.keys import signer
 from gatewright.ledger.mlflow import MlflowLedger
 from gatewright.measure import PATHS
 from gatewright.policy.load import read_policies
@@ -48,11 +50,12 @@ class Job:
     place: Place
     policies: tuple[Policy, ...]
     now: Callable[[], datetime]
+    signer: Signer | None = None
 
     def gate(self, policy: Policy) -> Gate:
         """The gate of one model, on the registry that the inputs or MLflow's own variables name."""
         connection = connect(self.inputs.tracking_uri or None, self.inputs.registry_uri or None)
-        ledger, registry = MlflowLedger(connection), MlflowRegistry(connection)
+        ledger, registry = MlflowLedger(connection, signer=self.signer), MlflowRegistry(connection)
         audience = ThreadAudience(self.forge, self.intent.thread)
         return Gate(policy, registry, ledger, self.actor, self.now, lambda: uuid.uuid4().hex, audience=audience)
 
@@ -78,7 +81,8 @@ def open_job(
     forge = open_forge(inputs, environment)
     files = trusted_files(forge, inputs)
     policies = read_policies(files.texts, PATHS)
-    return Job(inputs, intent, forge, runner, actor(environment), place(environment, files), policies, now)
+    where, key = place(environment, files), signer(environment)
+    return Job(inputs, intent, forge, runner, actor(environment), where, policies, now, key)
 
 
 def open_forge(inputs: Inputs, environment: Mapping[str, str]) -> Forge:

@@ -8,6 +8,7 @@ from typing import Any
 from gatewright import gate
 from gatewright.cli.parts import command, model_argument, show
 from gatewright.connection import connect
+from gatewright.ledger.keys import public_keys
 from gatewright.ledger.mlflow import MlflowLedger
 
 
@@ -18,6 +19,8 @@ def add(commands: Any) -> None:
     )
     one = command(audit, "verify", "prove the ledger unbroken, of one model or of all", _verify)
     one.add_argument("model", nargs="?", metavar="MODEL", help="registered model (default: every ledger)")
+    about = "check every entry's signature with these keys (PEM; several where keys were changed)"
+    one.add_argument("--public-key", metavar="FILE", help=about)
     one = command(audit, "repair", "finish a ledger whose creation was interrupted", _repair)
     model_argument(one)
 
@@ -25,7 +28,8 @@ def add(commands: Any) -> None:
 def _verify(args: argparse.Namespace) -> int:
     ledger = MlflowLedger(connect(args.tracking_uri, args.registry_uri))
     models = [args.model] if args.model else ledger.models()
-    audits = [gate.verify(ledger, model) for model in models]
+    keys = public_keys(args.public_key) if args.public_key else None
+    audits = [gate.verify(ledger, model, keys) for model in models]
     show(args, *audits)
     return 1 if any(a.breaks for a in audits) else 0
 

@@ -20,6 +20,7 @@ from gatewright.case import Gate
 from gatewright.connection import connect
 from gatewright.decision import exit_code
 from gatewright.ledger.entry import Actor
+from gatewright.ledger.keys import signer
 from gatewright.ledger.mlflow import MlflowLedger
 from gatewright.measure import PATHS
 from gatewright.policy.load import read_policies
@@ -102,7 +103,7 @@ def gate_of(args: argparse.Namespace, model: str) -> Gate:
     return Gate(
         policy,
         MlflowRegistry(connection),
-        MlflowLedger(connection),
+        MlflowLedger(connection, signer=signer(os.environ)),
         actor(os.environ),
         lambda: now(),
         lambda: uuid.uuid4().hex,

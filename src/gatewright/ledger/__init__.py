@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gatewright.ledger.entry import Break, Entry, Row
+from gatewright.ledger.envelope import Keys
 
 
 class Ledger(Protocol):
@@ -41,8 +42,11 @@ class Ledger(Protocol):
         is filled.
         """
 
-    def verify(self, model: str) -> tuple[Break, ...]:
-        """Everything that is wrong with a model's ledger, entry by entry; () if it is whole or not there."""
+    def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:
+        """Everything that is wrong with a model's ledger, entry by entry; () if it is whole or not there.
+
+        keys: public keys with which the entries' signatures are checked as well.
+        """
 
     def repair(self, model: str) -> tuple[str, ...]:
         """Puts right what an interrupted writer left behind; returns what was done, in sentences."""

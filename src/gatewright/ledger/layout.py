@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gatewright.ledger import entry as chain
 from gatewright.ledger.entry import Entry, Row
+from gatewright.ledger.envelope import ENVELOPE, Signer, seal
 from gatewright.problem import Undetermined
 
 #: the file that holds an entry's body
@@ -25,9 +26,16 @@ def at(lines: Mapping[str, str], n: int) -> str:
 
 def checked(name: str) -> str:
     """The name of an attachment, if it is one."""
-    if not name or name == BODY or name.startswith(".") or not all(c.isalnum() or c in "._-" for c in name):
+    if not name or name in (BODY, ENVELOPE) or name.startswith(".") or not all(c.isalnum() or c in "._-" for c in name):
         raise ValueError(f'"{name}" cannot be the name of an attachment')
     return name
+
+
+def stored(entry: Entry, row: Row, attachments: Mapping[str, bytes], signer: Signer | None) -> dict[str, bytes]:
+    """All that is stored of an entry before its line makes it count (name → content); the body comes last."""
+    body = chain.body(entry)
+    sealed = {ENVELOPE: seal(row, body, signer)} if signer else {}
+    return {**attachments, **sealed, BODY: body}
 
 
 def opening(first: Entry, nonce: str, details: Mapping[str, object]) -> Entry:

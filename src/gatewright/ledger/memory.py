@@ -7,15 +7,22 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 
 from gatewright.ledger import entry as chain
+from gatewright.ledger import envelope
 from gatewright.ledger.entry import Break, Entry, Row
-from gatewright.ledger.layout import BODY, at, broken, checked, folder, joined, opening
+from gatewright.ledger.envelope import ENVELOPE, Keys, Signer
+from gatewright.ledger.layout import BODY, at, broken, checked, folder, joined, opening, stored
 
 
 class MemoryLedger:
     """Chains as dictionaries: `lines[model]` is the index, `files[model]` what is stored (path → content)."""
 
-    def __init__(self, address: str = "memory", new_id: Callable[[], str] = lambda: uuid.uuid4().hex) -> None:
-        self.address, self._new_id = address, new_id
+    def __init__(
+        self,
+        address: str = "memory",
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        signer: Signer | None = None,
+    ) -> None:
+        self.address, self._new_id, self._signer = address, new_id, signer
         self.lines: dict[str, dict[str, str]] = {}
         self.files: dict[str, dict[str, bytes]] = {}
         self._lock = threading.Lock()
@@ -63,17 +70,22 @@ class MemoryLedger:
     def _add(self, entry: Entry, attachments: Mapping[str, bytes]) -> Row:
         row = chain.row(entry)
         files = self.files.setdefault(entry.model, {})
-        files.update({f"{folder(row)}/{name}": content for name, content in attachments.items()})
-        files[f"{folder(row)}/{BODY}"] = chain.body(entry)
+        parts = stored(entry, row, attachments, self._signer)
+        files.update({f"{folder(row)}/{name}": content for name, content in parts.items()})
         self.lines.setdefault(entry.model, {})[chain.key(entry.n)] = chain.line(row)
         return row
 
-    def verify(self, model: str) -> tuple[Break, ...]:
+    def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:
         """Everything that is wrong with a chain."""
         lines, files = self.lines.get(model, {}), self.files.get(model, {})
-        bodies = {row.n: files.get(f"{folder(row)}/{BODY}") for row in chain.readable_rows(lines)}
+        rows = tuple(chain.readable_rows(lines))
+        bodies = {row.n: files.get(f"{folder(row)}/{BODY}") for row in rows}
         found = chain.verify(model, lines, bodies)
-        return found + chain.verify_attachments(bodies, lambda n, name: files.get(f"{at(lines, n)}/{name}"))
+        found += chain.verify_attachments(bodies, lambda n, name: files.get(f"{at(lines, n)}/{name}"))
+        if keys is not None:
+            seals = {row.n: files.get(f"{folder(row)}/{ENVELOPE}") for row in rows}
+            found += envelope.verify(rows, bodies, seals, keys)
+        return tuple(sorted(found, key=lambda b: b.n))
 
     def repair(self, model: str) -> tuple[str, ...]:
         """Nothing is ever left half done here."""

@@ -17,8 +17,10 @@ from typing import Any, TypeVar
 
 from gatewright.connection import Connection
 from gatewright.ledger import entry as chain
+from gatewright.ledger import envelope
 from gatewright.ledger.entry import Break, Entry, Row
-from gatewright.ledger.layout import BODY, at, broken, checked, folder, joined, opening
+from gatewright.ledger.envelope import ENVELOPE, Keys, Signer
+from gatewright.ledger.layout import BODY, at, broken, checked, folder, joined, opening, stored
 from gatewright.problem import Undetermined
 
 PREFIX = "gatewright/"
@@ -63,8 +65,9 @@ class MlflowLedger:
         connection: Connection,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+        signer: Signer | None = None,
     ) -> None:
-        self._connection, self._new_id, self._now_ms = connection, new_id, now_ms
+        self._connection, self._new_id, self._now_ms, self._signer = connection, new_id, now_ms, signer
         self._seen: dict[str, Chain] = {}
         self.address = connection.address
 
@@ -133,9 +136,8 @@ class MlflowLedger:
         return row
 
     def _store(self, what: str, artifacts: str, row: Row, entry: Entry, attachments: Mapping[str, bytes]) -> None:
-        for name, content in attachments.items():
+        for name, content in stored(entry, row, attachments, self._signer).items():
             self._connection.write(what, artifacts, f"{folder(row)}/{name}", content)
-        self._connection.write(what, artifacts, f"{folder(row)}/{BODY}", chain.body(entry))
 
     def _create(self, first: Entry) -> Chain:
         """Prepares a ledger under another name and gives it the model's; the first to do so has made it."""
@@ -217,8 +219,8 @@ class MlflowLedger:
         artifacts = self._known(model).artifacts
         return self._connection.read(f"read entry {row.n} of {model}", artifacts, f"{folder(row)}/{name}")
 
-    def verify(self, model: str) -> tuple[Break, ...]:
-        """Everything that is wrong with a ledger: its chain, what is stored with it, the runs beside it."""
+    def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:
+        """Everything that is wrong with a ledger: its chain, what is stored with it, signatures, runs beside it."""
         found = self._find(model)
         if found is None:
             return ()
@@ -232,10 +234,11 @@ class MlflowLedger:
         bodies = {r.n: content for r, content in zip(rows, contents, strict=True)}
         names = [(n, name) for n, body in bodies.items() for name in _attached(body)]
         files = _side_by_side(lambda file: read(f"{at(found.lines, file[0])}/{file[1]}"), names)
-        stored = dict(zip(names, files, strict=True))
+        attached = dict(zip(names, files, strict=True))
         breaks = (
             *chain.verify(model, found.lines, bodies),
-            *chain.verify_attachments(bodies, lambda n, name: stored.get((n, name))),
+            *chain.verify_attachments(bodies, lambda n, name: attached.get((n, name))),
+            *(() if keys is None else envelope.verify(rows, bodies, _seals(rows, read), keys)),
             *_misplaced(found, bodies.get(0)),
             *self._tail(what, found),
             *self._strays(what, found),
@@ -404,6 +407,11 @@ def _misplaced(found: Chain, content: bytes | None) -> Iterator[Break]:
     place = {"experiment": found.experiment, "run": found.run}
     if content is not None and not chain.is_opening(content, found.lines[chain.key(0)][:64], place):
         yield Break(0, f"the opening entry does not name run {found.run} of experiment {found.experiment}")
+
+
+def _seals(rows: Sequence[Row], read: Callable[[str], bytes | None]) -> dict[int, bytes | None]:
+    envelopes = _side_by_side(lambda r: read(f"{folder(r)}/{ENVELOPE}"), rows)
+    return {r.n: content for r, content in zip(rows, envelopes, strict=True)}
 
 
 def _attached(content: bytes | None) -> Iterable[str]:

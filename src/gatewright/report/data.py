@@ -171,6 +171,7 @@ def _audit(audit: Audit) -> dict[str, Any]:
         "model": audit.model,
         "entries": audit.entries,
         "unbroken": not audit.breaks,
+        "signed": audit.signed,
         "head": audit.head or None,
         "breaks": [{"entry": b.n, "text": b.text} for b in audit.breaks],
         "notes": list(audit.notes),

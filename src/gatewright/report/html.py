@@ -298,7 +298,8 @@ def _event(row: Row, entry: Entry | None) -> tuple[str, ...]:
 def _audit(audit: Audit) -> tuple[str, str]:
     kind = "fail" if audit.breaks else "pass"
     count = f"{len(audit.breaks)} place{'s' * (len(audit.breaks) != 1)}"
-    said = f"broken in {count}" if audit.breaks else f"unbroken, {audit.entries} entries"
+    proved = ", each under a signature" if audit.signed and audit.entries else ""
+    said = f"broken in {count}" if audit.breaks else f"unbroken, {audit.entries} entries{proved}"
     head = f"<p>newest entry <code>{text(audit.head)}</code></p>" if audit.head else ""
     found = _list([*map(str, audit.breaks), *audit.notes]) if audit.breaks or audit.notes else ""
     return f"{audit.model}: the ledger is {said}", f'<div class="said {kind}">{head}{found}</div>'

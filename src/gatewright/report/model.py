@@ -107,10 +107,14 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Whether a ledger is unbroken: how many entries were proved, and what is wrong with which."""
+    """Whether a ledger is unbroken: how many entries were proved, and what is wrong with which.
+
+    signed: public keys were given, and they prove every entry.
+    """
 
     model: str
     entries: int
     breaks: tuple[Break, ...] = ()
     notes: tuple[str, ...] = ()
     head: str = ""
+    signed: bool = False

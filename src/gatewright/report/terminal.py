@@ -291,7 +291,8 @@ def _audit(audit: Audit) -> Iterator[RenderableType]:
         yield _line((f"✘ {audit.model}: the ledger is broken in {count} place{'s' * (count != 1)}", "bold red"))
         yield from (_indented(_text(str(b))) for b in audit.breaks)
     else:
-        words = f"✔ {audit.model}: the ledger is unbroken, {audit.entries} entries"
+        proved = ", each under a signature" if audit.signed and audit.entries else ""
+        words = f"✔ {audit.model}: the ledger is unbroken, {audit.entries} entries{proved}"
         yield _line((words, "bold green"), f" · newest {audit.head[:12]}" if audit.head else "")
     yield from (_indented(_line(("note ", "bold"), note)) for note in audit.notes)
 
