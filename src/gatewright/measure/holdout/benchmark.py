@@ -76,17 +76,20 @@ def run(order: Order, registry: Registry, progress: Progress) -> Benchmark:
     clock = _Clock(float(holdout.timeout), holdout.data)
     with ExitStack() as stack:
         scratch = Folder(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatewright-")))
+        versions = (order.candidate, *((order.champion,) if order.champion else ()))
+        folders = [scratch / f"model-{n}" for n in range(len(versions))]
+        scorers = []
+        for version, folder in zip(versions, folders, strict=True):
+            progress(f"fetching {version}", 0, 0)
+            registry.download(f"models:/{version.model}/{version.number}", folder)
+            # It takes seconds to load: meanwhile the holdout is fetched, and held against its digest and the signature.
+            scorers.append(stack.enter_context(_start(order, version, folder, clock)))
         progress(f"fetching {holdout.data}", 0, 0)
         table = locate(holdout.data, scratch / "data", lambda uri, into: _download(registry, uri, into))
         _must_be(table, holdout)
-        versions = (order.candidate, *((order.champion,) if order.champion else ()))
-        folders = []
-        for n, version in enumerate(versions):
-            progress(f"fetching {version}", 0, 0)
-            folders.append(scratch / f"model-{n}")
-            registry.download(f"models:/{version.model}/{version.number}", folders[-1])
         columns = read_columns(table, holdout, folders[0], str(order.candidate))
-        scorers = _start(stack, order, versions, folders, clock)
+        for scorer in scorers:
+            scorer.wait()
         facts, dropped = _score(order, table, columns, scorers, clock, progress)
         timed, uneven = _time(order, table, columns, scorers, clock, progress)
         memory = tuple(_memory(order, scorers))
@@ -127,26 +130,18 @@ def _must_be(table: Table, holdout: Holdout) -> None:
         )
 
 
-def _start(
-    stack: ExitStack, order: Order, versions: Sequence[Version], folders: Sequence[Folder], clock: _Clock
-) -> list[Scorer]:
-    """One worker a model; they load side by side."""
-    holdout, scorers = order.holdout, []
-    for version, folder in zip(versions, folders, strict=True):
-        runs_in = environment.of_model(folder) if holdout.environment == "model" else None
-        scorer = Scorer.start(
-            folder,
-            label=str(version),
-            wants=_wants(order),
-            positive=holdout.positive if holdout.task == "binary" else None,
-            sandbox=holdout.sandbox,
-            limits=Limits(timeout_seconds=clock.left),
-            runs_in=runs_in,
-        )
-        scorers.append(stack.enter_context(scorer))
-    for scorer in scorers:
-        scorer.wait()
-    return scorers
+def _start(order: Order, version: Version, folder: Folder, clock: _Clock) -> Scorer:
+    """A worker that begins to load the model; `wait` tells how it went."""
+    holdout = order.holdout
+    return Scorer.start(
+        folder,
+        label=str(version),
+        wants=_wants(order),
+        positive=holdout.positive if holdout.task == "binary" else None,
+        sandbox=holdout.sandbox,
+        limits=Limits(timeout_seconds=clock.left),
+        runs_in=environment.of_model(folder) if holdout.environment == "model" else None,
+    )
 
 
 def _wants(order: Order) -> Wants:

@@ -96,8 +96,7 @@ class Scorer:
     """One model in one worker: a context manager, for one thread at a time; see `start` and `open`.
 
     label: how messages name the model. layers: the walls, in the order of `LAYERS`. flavor: what loads the
-    model. warnings: what a reader of the verdict should know. load_seconds: loading the model, mlflow being
-    imported before, by the parent's clock.
+    model. warnings: what a reader of the verdict should know.
     """
 
     def __init__(
@@ -107,7 +106,6 @@ class Scorer:
         self.flavor = ""
         self.warnings: tuple[str, ...] = ()
         self.layers: tuple[Layer, ...] = ()
-        self.load_seconds = 0.0
         self._worker = worker
         self._closing = closing
         self._limits = limits
@@ -176,9 +174,7 @@ class Scorer:
         unlimited = str(self._report(frames.IMPORTED, _PATIENCE).get("memory", ""))
         if unlimited:
             self._must_have({"limits": Layer("limits", False, f"memory: {unlimited}")})
-        begin = time.monotonic()
         ready = self._report(frames.READY)
-        self.load_seconds = time.monotonic() - begin
         self.warnings += tuple(self._checked(LOADED, lambda: self._answers.learn(ready)))
         self._ready = True
         return self
