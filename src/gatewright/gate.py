@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from gatewright import ladder
 from gatewright.approvals import Standing
@@ -33,11 +33,13 @@ from gatewright.rollback import Wish, find_way, gathered, judged, said_of, taken
 from gatewright.subject import Subject, Version
 from gatewright.verdict import Verdict, judge
 
+T = TypeVar("T")
+
 
 def evaluate(gate: Gate, subject: Subject, to: str) -> Report:
     """Gathers evidence and says what the policy makes of it; writes nothing but the record of a holdout benchmark."""
-    case = look(gate, subject, _target(gate, to))
-    report = _judged(gate, case)
+    target = _target(gate, to)
+    report = _judged(gate, _steady(gate, lambda: look(gate, subject, target)))
     return replace(report, decision=Decision("evaluated", report.decision.reason))
 
 
@@ -48,7 +50,7 @@ def promote(gate: Gate, subject: Subject, to: str, *, why: str = "", override: b
     """
     target, why = _target(gate, to), storable(why)
     notes = settle(gate)
-    case = _look(gate, subject, target)
+    case = _steady(gate, lambda: look(gate, subject, target))
     stop = stopped(_situation(gate, case))
     if stop is not None and not (override and stop.kind == "refused"):
         report = Report(stop, gate.policy, target, case.candidate, case.holding, notes=notes, why=why)
@@ -64,7 +66,7 @@ def rollback(gate: Gate, wish: Wish) -> Report:
     """Brings the last good version back, records a request, or records a refusal."""
     target, wish = _target(gate, wish.target), replace(wish, why=storable(wish.why))
     notes = settle(gate)
-    case, choice = find_way(gate, target, wish)
+    case, choice = _steady(gate, lambda: find_way(gate, target, wish))
     stop, notes = choice.stop, tuple(filter(None, (*notes, choice.note)))
     if stop is not None and not (wish.override and wish.to and stop.kind == "refused"):
         return _record(gate, case, _back(gate, case, wish, stop, notes=notes))
@@ -109,17 +111,17 @@ def verify(ledger: Ledger, model: str, keys: Keys | None = None) -> Audit:
     return Audit(model, len(rows), breaks, notes, rows[-1].digest if rows else "", keys is not None and not breaks)
 
 
-def _look(gate: Gate, subject: Subject, target: Target) -> Case:
-    """Finds candidate and holder. In the middle of another run's move that is no fault: the lock is held."""
+def _steady(gate: Gate, look: Callable[[], T]) -> T:
+    """What a look at the registry finds. In the middle of another run's move that is no fault: the lock is held."""
     for _ in range(3):
         try:
-            return look(gate, subject, target)
+            return look()
         except Torn as torn:
             if open_intent(gate.ledger.rows(gate.policy.model)) is not None:
                 fix = "Run the same command again when that run has ended."
                 why = f"another run moves a version right now: {torn.why}"
                 raise Undetermined(torn.what, why, fix, "lock_held") from torn
-    return look(gate, subject, target)
+    return look()
 
 
 def _target(gate: Gate, name: str) -> Target:

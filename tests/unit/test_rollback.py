@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from gatewright.measure import PATHS
 from gatewright.override import named
 from gatewright.policy.load import read_policies
 from gatewright.policy.model import Approver, Policy
-from gatewright.problem import UsageError
+from gatewright.problem import Undetermined, UsageError
 from gatewright.registry import Logged, Run
 from gatewright.registry.memory import MemoryRegistry
 from gatewright.rehearsal import rehearse
@@ -62,6 +63,9 @@ class Scene:
     def back(self, to: int | None = None, login: str = "octo", **more: Any) -> Report:
         more = {"fast": True, **more}
         return story.rollback(self.gate(login), Wish("production", "it is slow", to, **more))
+
+    def asked(self, number: int) -> Report:
+        return story.evaluate(self.gate(), Subject("fraud", number), "production")
 
     @property
     def holder(self) -> int | None:
@@ -426,6 +430,40 @@ def overtaken(scene: Scene, change: Step) -> tuple[str, str]:
 
     ours = gate(scene.rules, scene.real, Meddled(), scene.clock)
     return ended(story.rollback(ours, Wish("production", "it is slow", fast=True)))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_in_the_middle_of_another_runs_move_the_lock_is_held(way: str) -> None:
+    """However far that move has come: it is never called a torn registry, and nothing is done twice."""
+    for at in itertools.count():
+        scene = climbed(policy(WAYS[way]))
+        wish = Wish("production", "it is slow", 2, fast=True)
+        if not killed(scene, at, True, wish):
+            assert at > 8
+            return
+        if open_intent(scene.ledger.rows("fraud")) is None:
+            continue
+        for command in (lambda: scene.back(2), lambda: scene.promote(1), lambda: scene.asked(1)):  # noqa: B023
+            calls = len(scene.real.applied)
+            assert outcome(command) in {"lock_held", "already_promoted", "no_approvals_needed"}
+            assert len(scene.real.applied) == calls
+
+
+def outcome(command: Callable[[], Report]) -> str:
+    """The reason of a decision, or of the error that came instead."""
+    try:
+        return str(command().decision.reason)
+    except Undetermined as error:
+        return error.reason
+
+
+def test_a_registry_torn_by_hand_is_told_as_that() -> None:
+    """Nobody moves anything: somebody has to name one holder."""
+    scene = climbed()
+    scene.real.apply(Step("alias", "fraud", 1, "champion"))
+    with pytest.raises(Undetermined, match="Make the registry name one holder") as told:
+        scene.back()
+    assert told.value.reason == "undetermined"
 
 
 def test_a_holder_that_changed_meanwhile_stops_the_rollback() -> None:
