@@ -213,7 +213,7 @@ def _voices(words: Sequence[Word]) -> tuple[list[_Voice], list[NotCounted]]:
     for word in words:
         voice = voices.setdefault(word.person.id, _Voice(word.person))
         voice.person = word.person
-        if word.because in LAPSED and word.verb == "approve":
+        if word.because in LAPSED and word.verb == "approve" and not word.spent:
             voice.lapsed.append(word)
         elif not word.because and not _hear(voice, word):
             idle.append(_not_counted(word, "not_authorized", _IDLE[word.verb]))

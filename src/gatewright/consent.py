@@ -83,7 +83,14 @@ def _hearing(gate: Gate, case: Case, digest: str, thread: Thread | None) -> Hear
         exclude=case.target.exclude,
         recorded=recorded(gate, case, rows),
         expires=case.target.expires,
+        since=_since(case, rows),
     )
+
+
+def _since(case: Case, rows: Sequence[Row]) -> str:
+    """When the version took the target last; "" if it never did."""
+    moves = (row.at for row in reversed(rows) if row.kind in MOVED and _is_about(case, row))
+    return next(moves, "")
 
 
 def requester(gate: Gate, case: Case, rows: Sequence[Row]) -> Actor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,6 +13,9 @@ from gatewright.thread import Comment, Membership, Person, Thread
 
 #: the words that are about approving; all others ask the gate to do something
 SPOKEN = frozenset({"approve", "unapprove", "reject", "unreject", "hold", "unhold"})
+
+#: the words that are about one move, and are of no account once it was made; objections are about the version
+_AGREEING = frozenset({"approve", "unapprove"})
 
 GHOST = Person("ghost", 0)
 
@@ -64,6 +67,7 @@ class Hearing:
     roles: who is what (requester, pr_author, commit_authors, model_author), each role as often as there are people.
     unmapped: MLflow users among them whom the policy's map does not name. exclude: the roles that may not approve.
     teams: (team in lower case, person's id) → what the forge answered. expires: seconds for which an approval holds.
+    since: when the version took the target last; whoever agreed before that agreed to that. "" if it never did.
     """
 
     question: Question
@@ -77,6 +81,7 @@ class Hearing:
     teams: Mapping[tuple[str, int], Membership] = field(default_factory=dict)
     recorded: tuple[Recorded, ...] = ()
     expires: Decimal = Decimal(7 * 86400)
+    since: str = ""
 
     def is_in(self, team: str, person: Person) -> Membership:
         """What is known of a membership. Nobody asked is nobody knows."""
@@ -98,6 +103,7 @@ class Word:
     """One word of one person. because: the reason code for not listening to it, "" for listening.
 
     comment: its id. url: where it stands. recorded: the ledger holds it. minimized: it is hidden in the thread.
+    spent: it was said about an earlier move of the same version to the same target.
     """
 
     verb: str
@@ -110,6 +116,7 @@ class Word:
     detail: str = ""
     recorded: bool = False
     minimized: bool = False
+    spent: bool = False
 
 
 def roles(
@@ -164,6 +171,8 @@ def _written(hearing: Hearing) -> Iterator[Word]:
     for said in hearing.recorded:
         if (said.version, said.target) != (hearing.question.version, hearing.question.target):
             continue
+        if said.verb in _AGREEING and _is_spent(hearing, said.at):
+            continue
         because, detail = _since(hearing, said, here) if said.verb == "approve" else ("", "")
         yield Word(said.verb, said.person, said.at, said.comment, said.url, said.reason, because, detail, recorded=True)
 
@@ -189,8 +198,20 @@ def _heard(hearing: Hearing, comment: Comment) -> Word | None:
         return _word(comment, author, "", command.code, f"{command.text}: {command.hint}")
     if command.verb not in SPOKEN or _elsewhere(hearing, command):
         return None
+    if command.verb in _AGREEING and _is_spent(hearing, comment.created):
+        return _spent(hearing, comment, author) if command.verb == "approve" else None
     because, detail = _fault(hearing, comment, author, command)
     return _word(comment, author, command.verb, because, detail, command.reason)
+
+
+def _is_spent(hearing: Hearing, at: str) -> bool:
+    """Whether something was said before the version took the target last, so that it was about that."""
+    return bool(hearing.since) and moment(at) <= moment(hearing.since)
+
+
+def _spent(hearing: Hearing, comment: Comment, author: Person) -> Word:
+    detail = f"it was for the move of {hearing.since}; what is asked now was asked later"
+    return replace(_word(comment, author, "approve", "stale_digest", detail), spent=True)
 
 
 def _word(comment: Comment, author: Person, verb: str, because: str, detail: str, reason: str = "") -> Word:

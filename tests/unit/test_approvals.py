@@ -121,6 +121,7 @@ def hearing(case: Mapping[str, Any]) -> Hearing:
         teams({"acme/leads": {}, "acme/risk": {}, **case.get("teams", {})}),
         tuple(recorded(told) for told in case.get("recorded", ())),
         Decimal(case.get("expires", 7 * 86400)),
+        stamp(case["since"]) if "since" in case else "",
     )
 
 

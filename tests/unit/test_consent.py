@@ -311,10 +311,32 @@ def test_a_rollback_waits_for_its_own_rule(desk: Desk) -> None:
             desk.says(lead, f"/gate approve fraud/{version}")
         assert ended(desk.promote(CARLA, version)) == ("promoted", "approvals_met")
     wish = Wish("production", "alerts", fast=True)
-    assert story.rollback(desk.gate(ANNA), wish).decision.kind == "pending"
+    assert ended(story.rollback(desk.gate(ANNA), wish)) == ("pending", "approvals_missing")
     desk.says(BEN, "/gate approve fraud/1")
     assert ended(story.rollback(desk.gate(BEN), wish)) == ("rolled_back", "approvals_met")
     assert desk.holder() == 1
+
+
+def test_an_approval_is_spent_once_the_move_is_made(desk: Desk) -> None:
+    """The same version, target, holder and evidence again: people are asked again."""
+    text = POLICY.replace("    rollback:", "    override: {from: [anna]}\n    rollback:")
+    (desk.policy,) = read_policies({"fraud.yaml": text}, PATHS)
+    for version in (1, 2):
+        story.promote(desk.gate(ANNA), Subject("fraud", version), "production", why="now", override=True)
+    wish = Wish("production", "alerts", fast=True)
+    first = story.rollback(desk.gate(ANNA), wish)
+    said = desk.says(BEN, f"/gate approve digest {first.evidence.digest if first.evidence else ''}")
+    assert ended(story.rollback(desk.gate(BEN), wish)) == ("rolled_back", "approvals_met")
+    desk.moment += timedelta(minutes=1)
+    again = story.promote(desk.gate(ANNA), Subject("fraud", 2), "production", why="now", override=True)
+    assert again.decision.kind == "promoted"
+    for deaf in (False, True):
+        second = story.rollback(desk.gate(ANNA, deaf=deaf), wish)
+        assert second.evidence == first.evidence
+        assert ended(second) == ("pending", "approvals_missing")
+        assert [(n.comment_id, n.because) for n in second.standing.not_counted if n.verb == "approve"] == (
+            [] if deaf else [(said.id, "stale_digest")]
+        )
 
 
 def test_an_override_goes_past_a_veto_and_says_so(desk: Desk) -> None:
