@@ -17,6 +17,12 @@ from gatewright.registry import Registry
 from gatewright.subject import Model, Subject, Version
 from gatewright.thread import Membership, Person, Thread
 
+#: what to do where no forge can be asked who somebody is
+SIGN_IN = (
+    "Set GITHUB_TOKEN to a token of your own that may read the organisation's members (`read:org`), and "
+    "GITHUB_REPOSITORY to owner/name; or run it as the Action with a `team-token`."
+)
+
 
 class Torn(Undetermined):
     """The registry names two holders: by somebody's hand, or because a move stands between two of its steps."""
@@ -39,7 +45,9 @@ class Gate:
     now gives the time in UTC; nonce gives a text that was never given before. progress is told what goes on (words,
     rows done, rows there are). rebenchmark: the holdout is scored again, whatever the ledger holds.
     score carries a benchmark out: it runs models, which nothing else here does.
-    audience: None where nobody can be listened to, as on the command line; what the ledger holds counts there too.
+    audience: None where nobody can be listened to or looked up; what the ledger holds counts there too.
+    asker: who asks for what nobody has asked for yet, where that is not whoever runs the command: somebody who approves
+    what a pull request shows has not asked for it.
     """
 
     policy: Policy
@@ -52,6 +60,7 @@ class Gate:
     rebenchmark: bool = False
     score: Callable[[Order, Registry, Callable[[str, int, int], None]], Benchmark] = run
     audience: Audience | None = None
+    asker: Actor | None = None
 
 
 @dataclass(frozen=True, slots=True)

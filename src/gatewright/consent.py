@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gatewright.approvals import Counted, Objection, Standing, count, questions
-from gatewright.case import Case, Gate
+from gatewright.case import SIGN_IN, Case, Gate
 from gatewright.comments import Verb
 from gatewright.hearing import Asked, Hearing, Question, Recorded, Word, listen, moment, roles
 from gatewright.ledger.entry import MOVED, Actor, Entry, Kind, Row, open_request
@@ -15,7 +15,7 @@ from gatewright.measure.quoting import storable
 from gatewright.policy.model import Approver, Rule
 from gatewright.problem import Undetermined
 from gatewright.record import append, draft, stamp
-from gatewright.thread import Person, Thread
+from gatewright.thread import Membership, Person, Thread
 
 #: kinds of entries that hold a word, and the word
 SAID: dict[str, Verb] = {
@@ -60,11 +60,15 @@ def hear(gate: Gate, case: Case, rules: tuple[Rule, ...], digest: str) -> Heard:
         return Heard(count(rules))
     audience = gate.audience
     hearing = _hearing(gate, case, digest, audience.thread() if audience else None)
-    if audience is not None:
-        asked = questions(rules, hearing)
-        teams = {(team.casefold(), who.id): audience.member(team, who) for team, who in asked}
-        hearing = replace(hearing, teams=teams)
+    asked = questions(rules, hearing)
+    member = audience.member if audience else _unasked
+    hearing = replace(hearing, teams={(team.casefold(), who.id): member(team, who) for team, who in asked})
     return Heard(count(rules, hearing), hearing)
+
+
+def _unasked(team: str, person: Person) -> Membership:
+    """The answer where there is no forge: a word that was counted once is no proof that its author is still there."""
+    return Membership("unreadable", f"whether {person.login} is in @{team} was asked of nobody. {SIGN_IN}")
 
 
 def _hearing(gate: Gate, case: Case, digest: str, thread: Thread | None) -> Hearing:
@@ -97,7 +101,7 @@ def requester(gate: Gate, case: Case, rows: Sequence[Row]) -> Actor:
     """Who asked for it first: new evidence makes a new request of an open one, and nobody else its requester."""
     row = open_request(rows, case.candidate.number, case.target.name)
     if row is None:
-        return gate.actor
+        return gate.asker or gate.actor
     entry = _body(gate, row)
     told = entry.details.get("requester")
     if not isinstance(told, dict):

@@ -11,7 +11,7 @@ from gatewright import ladder
 from gatewright.approvals import Standing
 from gatewright.benchmarks import benchmarked
 from gatewright.canonical import plain
-from gatewright.case import Case, Gate, Torn, look, read
+from gatewright.case import SIGN_IN, Case, Gate, Torn, look, read
 from gatewright.consent import hear, heard, record_words, requester
 from gatewright.decision import Decision, Situation, decide, stopped
 from gatewright.evidence import Evidence
@@ -31,6 +31,7 @@ from gatewright.report.model import Audit, History, Report, Request, Rung, Statu
 from gatewright.report.stored import attachments
 from gatewright.rollback import Wish, find_way, gathered, judged, said_of, taken_from, worded
 from gatewright.subject import Subject, Version
+from gatewright.thread import Membership, Person
 from gatewright.verdict import Verdict, judge
 
 T = TypeVar("T")
@@ -58,7 +59,7 @@ def promote(gate: Gate, subject: Subject, to: str, *, why: str = "", override: b
     report = _judged(gate, case, record=True)
     report = replace(report, notes=(*notes, *report.notes), why=why)
     if override:
-        report = overridden(report, gate.actor, stop)
+        report = overridden(report, gate.actor, _member_of(gate), stop)
     return _carry_out(gate, case, report, lambda c: _measure(gate, c))
 
 
@@ -76,7 +77,7 @@ def rollback(gate: Gate, wish: Wish) -> Report:
     decision = worded(case, wish, decide(verdict, standing))
     report = _back(gate, case, wish, decision, evidence=evidence, verdict=verdict, standing=standing, notes=notes)
     if wish.override:
-        report = overridden(report, gate.actor, stop)
+        report = overridden(report, gate.actor, _member_of(gate), stop)
     return _carry_out(gate, case, report, lambda c: gathered(gate, c, loads), taken_from(gate, case, wish))
 
 
@@ -122,6 +123,20 @@ def _steady(gate: Gate, look: Callable[[], T]) -> T:
                 why = f"another run moves a version right now: {torn.why}"
                 raise Undetermined(torn.what, why, fix, "lock_held") from torn
     return look()
+
+
+def _member_of(gate: Gate) -> Callable[[str], Membership]:
+    """Whether whoever runs the command is in a team, as the forge says now."""
+
+    def member(team: str) -> Membership:
+        who = gate.actor
+        if gate.audience is None:
+            return Membership("unreadable", f"whether {who.login} is in @{team} was asked of nobody. {SIGN_IN}")
+        if who.via != "github" or who.id is None:
+            return Membership("unreadable", f"{who.login} is not known to be a GitHub account. {SIGN_IN}")
+        return gate.audience.member(team, Person(who.login, who.id))
+
+    return member
 
 
 def _target(gate: Gate, name: str) -> Target:

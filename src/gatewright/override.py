@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from gatewright.decision import Decision, Kind, Reason
+from gatewright.hearing import same_login
 from gatewright.ledger.entry import Actor
 from gatewright.policy.model import Approver
 from gatewright.report.model import Report
+from gatewright.thread import Membership
 from gatewright.verdict import Result, Verdict
 
 
-def overridden(report: Report, actor: Actor, stop: Decision | None = None, teams: Collection[str] = ()) -> Report:
+def overridden(
+    report: Report, actor: Actor, member: Callable[[str], Membership], stop: Decision | None = None
+) -> Report:
     """The report of a command given with `--override`.
 
-    stop: what ended the matter before anything was judged. teams: those that the actor is known to belong to.
-    Where nothing stands in the way, nothing is overridden; where something does, only whom the target's `override`
-    names goes ahead.
+    member: whether the actor is in a team, asked only if it matters. stop: what ended the matter before anything was
+    judged. Where nothing stands in the way, nothing is overridden; where something does, only whom the target's
+    `override` names goes ahead. For somebody who may be named by a team that cannot be read it is undetermined.
     """
     against = tuple(_against(report, stop))
     if not against:
         return report
-    if not named(actor, report.target.override, teams):
+    seat = seated(actor, report.target.override, member)
+    if seat.answer == "unreadable":
+        return replace(report, decision=Decision("error", Reason.TEAM_UNREADABLE, seat.why))
+    if seat.answer == "no":
         return replace(report, decision=Decision("refused", Reason.NOT_AUTHORIZED, _not_named(report, actor)))
     kind: Kind = "rolled_back" if report.rollback else "promoted"
     verdict = report.verdict and waive(report.verdict, actor)
@@ -30,9 +37,23 @@ def overridden(report: Report, actor: Actor, stop: Decision | None = None, teams
     return replace(report, decision=decision, verdict=verdict, against=against)
 
 
-def named(actor: Actor, approvers: Iterable[Approver], teams: Collection[str] = ()) -> bool:
-    """Whether a policy's list of people names the actor: by login, and by id where the policy pins one."""
-    return any(_is(actor, a) or (a.team != "" and a.team in teams) for a in approvers)
+def seated(actor: Actor, approvers: Sequence[Approver], member: Callable[[str], Membership]) -> Membership:
+    """Whether a policy's list of people names the actor, or one of its teams has them. Yes by one name is yes."""
+    if named(actor, approvers):
+        return Membership("yes")
+    doubts = []
+    for team in dict.fromkeys(a.team for a in approvers if a.team):
+        found = member(team)
+        if found.answer == "yes":
+            return found
+        if found.answer == "unreadable":
+            doubts.append(found.why)
+    return Membership("unreadable", "; ".join(dict.fromkeys(doubts))) if doubts else Membership("no")
+
+
+def named(actor: Actor, approvers: Iterable[Approver]) -> bool:
+    """Whether a policy's list of people names the actor. A pinned id decides alone; else the login does."""
+    return any(_is(actor, a) for a in approvers)
 
 
 def waive(verdict: Verdict, actor: Actor) -> Verdict:
@@ -45,8 +66,7 @@ def _waived(result: Result, actor: Actor) -> Result:
 
 
 def _is(actor: Actor, approver: Approver) -> bool:
-    same = approver.login != "" and approver.login.casefold() == actor.login.casefold()
-    return same and approver.id in (None, actor.id)
+    return actor.id == approver.id if approver.id is not None else same_login(approver.login, actor.login)
 
 
 def _against(report: Report, stop: Decision | None) -> Iterator[str]:

@@ -346,7 +346,7 @@ def test_a_comment_of_somebody_who_may_only_read_moves_nothing(desk: Desk) -> No
     step = desk.workflow.commented(thread, comment)
     assert (step.code, step.decision) == (0, ("noop", "not_authorized")), step
     assert desk.stages() == {1: "None"}
-    assert "write is needed" in desk.own(thread)[0]
+    assert "write access is needed" in desk.own(thread)[0]
     assert [r for _, r in comment.reactions] == ["eyes", "confused"]
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from gatewright import gate as story
 from gatewright.action.audience import ThreadAudience
-from gatewright.case import Gate
-from gatewright.consent import SAID
+from gatewright.case import Gate, look
+from gatewright.consent import SAID, hear, record_words
 from gatewright.forge.memory import MemoryForge
 from gatewright.ledger.entry import Actor, Entry, open_intent
 from gatewright.ledger.memory import MemoryLedger
@@ -351,6 +351,71 @@ def test_an_override_goes_past_a_veto_and_says_so(desk: Desk) -> None:
     report = story.promote(desk.gate(ANNA), subject, "production", why="outage", override=True)
     assert ended(report) == ("promoted", "overridden")
     assert "veto of ben: wrong slices" in report.against
+
+
+ON_CALL = POLICY.replace("    rollback:", '    override: {from: [carla, "@acme/oncall"]}\n    rollback:')
+
+
+@pytest.mark.parametrize(
+    ("state", "end"),
+    [
+        ("active", ("promoted", "overridden")),
+        ("", ("refused", "not_authorized")),
+        (None, ("error", "team_unreadable")),
+    ],
+)
+def test_whoever_is_in_a_team_that_may_override_is_looked_up(state: str | None, end: tuple[str, str]) -> None:
+    """A team that cannot be read refuses nobody: the run ends undetermined, and nothing is moved or recorded."""
+    desk = Desk()
+    (desk.policy,) = read_policies({"fraud.yaml": ON_CALL}, PATHS)
+    if state is not None:
+        desk.forge.teams["acme/oncall"] = {"dora": state}
+    report = story.promote(desk.gate(DORA), Subject("fraud", 1), "production", why="outage", override=True)
+    assert ended(report) == end
+    assert desk.holder() == (1 if state == "active" else None)
+    kinds = {(): [], ("promoted",): ["overridden"], ("refused",): ["refused"]}
+    assert [e.kind for e in desk.entries("overridden", "refused")] == kinds.get(end[:1], [])
+
+
+def test_without_a_forge_a_team_that_may_override_is_unreadable_and_the_remedy_is_said() -> None:
+    """A login on a machine is no account on GitHub; whom the policy names by login needs no look-up."""
+    desk = Desk()
+    (desk.policy,) = read_policies({"fraud.yaml": ON_CALL}, PATHS)
+    local = replace(desk.gate(DORA), actor=Actor("dora"))
+    for ours in (desk.gate(DORA, deaf=True), local):
+        report = story.promote(ours, Subject("fraud", 1), "production", why="outage", override=True)
+        assert ended(report) == ("error", "team_unreadable")
+        assert "GITHUB_TOKEN" in report.decision.detail
+    report = story.promote(desk.gate(CARLA, deaf=True), Subject("fraud", 1), "production", why="x", override=True)
+    assert ended(report) == ("promoted", "overridden")
+
+
+def counted_and_cut_short(desk: Desk, by: Person) -> None:
+    """A run that wrote every word into the ledger and ended before it moved anything."""
+    ours, subject = desk.gate(by), Subject("fraud", 1)
+    evidence = story.evaluate(ours, subject, "production").evidence
+    case = look(ours, subject, desk.policy.targets[1])
+    assert evidence is not None
+    record_words(ours, case, hear(ours, case, case.target.approvals, evidence.digest))
+
+
+def test_a_recorded_approval_by_a_team_is_asked_for_again_before_anything_moves(desk: Desk) -> None:
+    """Without a forge it cannot be: the run says what to set. With one, whoever has left does not count."""
+    desk.forge.teams["acme/leads"] = {"dora": "active"}
+    desk.says(BEN, "/gate approve")
+    desk.promote(BEN)
+    desk.says(DORA, "/gate approve")
+    counted_and_cut_short(desk, DORA)
+    alone = desk.promote(ANNA, deaf=True)
+    assert ended(alone) == ("error", "team_unreadable")
+    assert "dora is in @acme/leads was asked of nobody" in alone.decision.detail
+    assert "GITHUB_TOKEN" in alone.decision.detail
+    looks_up = replace(desk.gate(ANNA), audience=ThreadAudience(desk.forge, 0))
+    desk.forge.teams["acme/leads"] = {}
+    left = story.promote(looks_up, Subject("fraud", 1), "production")
+    assert ended(left) == ("pending", "approvals_missing")
+    desk.forge.teams["acme/leads"] = {"dora": "active"}
+    assert ended(story.promote(looks_up, Subject("fraud", 1), "production")) == ("promoted", "approvals_met")
 
 
 def test_a_word_whose_entry_is_gone_makes_everything_undetermined(desk: Desk) -> None:

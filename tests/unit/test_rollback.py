@@ -16,7 +16,7 @@ from gatewright.ladder import MARK, holding
 from gatewright.ledger.entry import Actor, Entry, open_intent
 from gatewright.ledger.memory import MemoryLedger
 from gatewright.measure import PATHS
-from gatewright.override import named
+from gatewright.override import named, seated
 from gatewright.policy.load import read_policies
 from gatewright.policy.model import Approver, Policy
 from gatewright.problem import Undetermined, UsageError
@@ -26,6 +26,7 @@ from gatewright.rehearsal import rehearse
 from gatewright.report.model import Report
 from gatewright.rollback import Wish
 from gatewright.subject import Model, Step, Subject, Version
+from gatewright.thread import Membership
 from unit.test_move import WAYS, Clock, Killed, Mortal, gate
 
 #: what the gate brings to the target one after the other
@@ -289,17 +290,36 @@ def test_an_override_that_overrides_nothing_is_none() -> None:
         (Approver("octo", 7), Actor("octo", 7), True),
         (Approver("octo", 7), Actor("octo", 8), False),
         (Approver("octo", 7), Actor("octo"), False),
+        (Approver("octo", 7), Actor("octopus", 7), True),
         (Approver("octo"), Actor("octopus"), False),
         (Approver(team="acme/oncall"), Actor("octo"), False),
         (Approver(team="acme/oncall"), Actor(""), False),
     ],
 )
-def test_a_pinned_person_is_known_by_id_and_a_team_only_if_somebody_vouches(
+def test_a_pinned_person_is_known_by_id_whatever_their_login_is_now(
     approver: Approver, actor: Actor, is_named: bool
 ) -> None:
-    """On a command line there is no id and no team."""
+    """A login without a pin is whoever has it; a team is no login."""
     assert named(actor, [approver]) is is_named
-    assert named(actor, [Approver(team="acme/oncall")], {"acme/oncall"})
+
+
+def test_a_team_vouches_and_not_knowing_is_not_a_no() -> None:
+    """Yes by any name is yes; else one team that cannot be read leaves it open."""
+    teams = {"acme/a": Membership("no"), "acme/b": Membership("unreadable", "down"), "acme/c": Membership("yes")}
+    asked: list[str] = []
+
+    def member(team: str) -> Membership:
+        asked.append(team)
+        return teams[team]
+
+    def of(*names: str) -> Membership:
+        return seated(Actor("octo", 7), [Approver(team=f"acme/{n}") for n in names], member)
+
+    assert of("a") == Membership("no")
+    assert of("b", "a") == Membership("unreadable", "down")
+    assert of("a", "b", "c") == Membership("yes")
+    assert seated(Actor("octo", 7), [Approver("octo"), Approver(team="acme/b")], member) == Membership("yes")
+    assert asked == ["acme/a", "acme/b", "acme/a", "acme/a", "acme/b", "acme/c"]
 
 
 def test_a_rollback_that_needs_approval_waits_and_says_whose() -> None:

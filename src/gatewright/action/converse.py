@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gatewright import gate
 from gatewright.action import shown
+from gatewright.action.admission import LEAST, everybody, has_say, may_start
 from gatewright.action.job import Job, subject_and_target
 from gatewright.action.publish import react
 from gatewright.action.runner import Mark
@@ -14,16 +15,13 @@ from gatewright.action.verbs import Ended, done, evaluate, moving, promote, retu
 from gatewright.case import Gate
 from gatewright.comments import GRAMMAR, VERBS, Command, Unclear, parse
 from gatewright.decision import Reason
-from gatewright.forge import ROLES, Comment, Reaction, Thread
+from gatewright.forge import Comment, Person, Reaction, Thread
 from gatewright.ledger.entry import Actor
 from gatewright.policy.model import Policy
-from gatewright.problem import GatewrightError, UsageError
+from gatewright.problem import GatewrightError, Undetermined, UsageError
 from gatewright.report.escape import code, markdown
 from gatewright.report.model import Request
 from gatewright.subject import Subject
-
-#: the least that somebody must be in the repository to start what costs something
-LEAST = "write"
 
 #: the end of what was only answered, and acknowledged with that
 ANSWERED = "answered"
@@ -48,7 +46,7 @@ def obey(job: Job) -> Ended:
     assert isinstance(command, Command)
     if job.intent.model and command.model and job.intent.model != command.model:
         return _silent(job, f"the comment is about {command.model}, and this workflow about {job.intent.model}")
-    return _acknowledged(_heard(job, thread, said, command), command)
+    return _acknowledged(_heard(job, thread, said, command), thread, said, command)
 
 
 def refresh(job: Job) -> Ended:
@@ -58,11 +56,20 @@ def refresh(job: Job) -> Ended:
         return _silent(job, "the thread is gone")
     told = replace(job, intent=replace(job.intent, head=thread.head, comment=0))
     ours = told.gate(told.policy())
+    if not _is_heard(job, ours, thread):
+        return _silent(job, "whoever wrote the comment has no say here, so nothing depends on it")
     requests = gate.status(_deaf(ours)).requests
     if len(requests) != 1:
         return evaluate(told)
     (row,) = (request.row for request in requests)
     return done(told, ours, Subject(ours.policy.model, row.version), row.target, gate.evaluate)
+
+
+def _is_heard(job: Job, ours: Gate, thread: Thread) -> bool:
+    """Whether the comment that was changed can ever have counted. Of a deleted one only who deleted it is known."""
+    said = next((c.author for c in thread.comments if c.id == job.intent.comment and c.author), None)
+    who = said or job.forge.person(job.actor.login)
+    return who is not None and has_say(job.forge, ours.ledger, ours.policy, thread, who, None).answer != "no"
 
 
 def _heard(job: Job, thread: Thread, said: Comment, command: Command) -> Job:
@@ -94,12 +101,12 @@ def _refusal(thread: Thread, said: Comment, command: Command | Unclear) -> tuple
     return None
 
 
-def _acknowledged(job: Job, command: Command) -> Ended:
+def _acknowledged(job: Job, thread: Thread, said: Comment, command: Command) -> Ended:
     try:
-        ended = _obeyed(job, command)
+        ended = _obeyed(job, thread, said, command)
     except GatewrightError as error:
         reason = next((r for r in Reason if r.code == getattr(error, "reason", "")), Reason.UNDETERMINED)
-        _answered(job, reason, str(error))
+        _answered(job, reason, str(error), decision="error")
         return Ended(error.exit_code, "error")
     if ended.decision != ANSWERED:
         sign = SIGNS.get(ended.decision, "+1") if ended.counted else "confused"
@@ -107,16 +114,22 @@ def _acknowledged(job: Job, command: Command) -> Ended:
     return ended
 
 
-def _obeyed(job: Job, command: Command) -> Ended:
+def _obeyed(job: Job, thread: Thread, said: Comment, command: Command) -> Ended:
     if command.verb == "help":
         told = f"{GRAMMAR}, where VERB is {', '.join(VERBS)}. Whatever follows is the reason."
         return _answered(job, Reason.NO_COMMAND, told, "+1")
+    assert said.author is not None
     if command.verb in _STARTED:
-        role = job.forge.role(job.actor.login)
-        if ROLES.index(role) < ROLES.index(LEAST):
-            return _answered(job, Reason.NOT_AUTHORIZED, f"{job.actor.login} may {role} here; {LEAST} is needed.")
+        if not may_start(job.forge, said.author):
+            return _turned_away(job, said.author, f"{LEAST} access is needed for {command.verb}")
         return _STARTED[command.verb](job)
-    return _weighed(job, command)
+    return _weighed(job, thread, said.author, command)
+
+
+def _turned_away(job: Job, person: Person, needed: str) -> Ended:
+    """The one answer that somebody without a say gets, however often they ask."""
+    told = f"{person.login} has no say in this: {needed}. Nothing was begun."
+    return _answered(job, Reason.NOT_AUTHORIZED, told, "-1", key=f"no say {person.id}")
 
 
 #: verbs that anybody might start runs with, and which are for those who may write
@@ -128,13 +141,20 @@ _STARTED: Mapping[str, Callable[[Job], Ended]] = {
 }
 
 
-def _weighed(job: Job, command: Command) -> Ended:
+def _weighed(job: Job, thread: Thread, person: Person, command: Command) -> Ended:
     """Somebody agrees, objects, or takes it back: the request is decided anew with everything that was said.
 
-    Whose word counts is for the policy to say, so anybody may say it. It moves nothing where the policy asks nobody.
+    Whose word counts is for the policy to say; whose word is worth a run is asked before anything is opened, measured
+    or recorded. It moves nothing where the policy asks nobody.
     """
     policy = job.policy()
-    ours = job.gate(policy)
+    ours = replace(job.gate(policy), asker=_asker(thread))
+    say = has_say(job.forge, ours.ledger, policy, thread, person, command.verb)
+    if say.answer == "no":
+        return _turned_away(job, person, f"write access is needed, or to be named by the policy: {everybody(policy)}")
+    if say.answer == "unreadable":
+        what = f"whether {person.login} has a say could not be told, so nothing was begun"
+        raise Undetermined(what, say.why, "", "team_unreadable")
     request = _request(job, ours)
     if request is not None and request.entry.details.get("command") == "rollback":
         told = replace(job, intent=replace(job.intent, reason=request.entry.text))
@@ -148,6 +168,12 @@ def _weighed(job: Job, command: Command) -> Ended:
         said = f"{target} of {policy.model} needs nobody's approval: /gate promote {subject} to {target}"
         return _answered(job, Reason.NO_APPROVALS_NEEDED, said)
     return done(job, ours, subject, target, moving(job))
+
+
+def _asker(thread: Thread) -> Actor | None:
+    """Who asks for what nobody has asked for in words: a pull request asks for itself, in its author's name."""
+    author = thread.author
+    return Actor(author.login, author.id, "github", thread.url) if author and thread.kind == "pull" else None
 
 
 def _request(job: Job, ours: Gate) -> Request | None:
@@ -183,12 +209,18 @@ def _silent(job: Job, because: str) -> Ended:
     return Ended(0, "noop")
 
 
-def _answered(job: Job, reason: Reason, because: str, sign: Reaction = "confused") -> Ended:
-    """A reply to one comment, kept up to date: it never turns a job red, for it is people that it speaks to."""
-    ending = shown.ended("noop", reason, because)
+def _answered(
+    job: Job, reason: Reason, because: str, sign: Reaction = "confused", *, key: str = "", decision: str = "noop"
+) -> Ended:
+    """A reply to one comment, kept up to date: it is people that it speaks to, so of itself it turns no job red.
+
+    key: what the reply is about, if not that comment alone; the same key again is the same reply.
+    """
+    ending = shown.ended(decision, reason, because)
     mark = Mark("notice", because, "Gatewright")
-    body = f"{markdown(because)}\n\n<sub>{code('/gate help')} · about comment {job.intent.comment}</sub>\n"
-    ending = replace(ending, key=f"reply {job.intent.comment}", comment=body, marks=(mark,))
+    about = "" if key else f" · about comment {job.intent.comment}"
+    body = f"{markdown(because)}\n\n<sub>{code('/gate help')}{about}</sub>\n"
+    ending = replace(ending, key=key or f"reply {job.intent.comment}", comment=body, marks=(mark,))
     show(job, ending, because, body)
     react(job.forge, job.intent, sign, job.runner)
     return Ended(0, ANSWERED)

@@ -79,9 +79,11 @@ def of_report(report: Report, intent: Intent, place: Place, now: datetime, extra
         key=name,
         comment=body,
         request=f"request {report.candidate} to {report.target.name}",
-        title=f"Promote {report.candidate} to {report.target.name}",
+        title=_title(report),
         waits=report.decision.kind == "pending",
-        settled=report.decision.kind in ("promoted", "noop", "refused"),
+        # A veto is no end: whoever said it may lift it, which takes an open issue.
+        settled=report.decision.kind in ("promoted", "rolled_back", "noop", "refused")
+        and not report.standing.vetoed_by,
         moved=report.decision.kind != "refused",
         report=report,
         check=_check(report, intent, place, body, marks),
@@ -89,6 +91,17 @@ def of_report(report: Report, intent: Intent, place: Place, now: datetime, extra
         marks=marks,
         outputs=outputs(data.document(report)),
     )
+
+
+def _is_settled(report: Report) -> bool:
+    """Whether a request has come to its end. A veto is none: whoever said it may lift it, which takes an open issue."""
+    ends = ("promoted", "rolled_back", "noop", "refused")
+    return report.decision.kind in ends and not (report.decision.kind == "refused" and report.standing.vetoed_by)
+
+
+def _title(report: Report) -> str:
+    target, candidate = report.target.name, report.candidate
+    return f"Roll {target} back to {candidate}" if report.rollback else f"Promote {candidate} to {target}"
 
 
 def of_failure(failure: Failure, intent: Intent, place: Place) -> Shown:

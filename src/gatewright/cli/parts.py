@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import os
 import sys
@@ -17,9 +16,9 @@ from typing import Any
 from rich.console import Console
 
 from gatewright.case import Gate
+from gatewright.cli import people
 from gatewright.connection import connect
 from gatewright.decision import exit_code
-from gatewright.ledger.entry import Actor
 from gatewright.ledger.keys import signer
 from gatewright.ledger.mlflow import MlflowLedger
 from gatewright.measure import PATHS
@@ -99,35 +98,25 @@ def gate_of(args: argparse.Namespace, model: str) -> Gate:
     if policy is None:
         known = ", ".join(p.model for p in every)
         raise UsageError(f'no policy in {args.policy} is for model "{model}"', f"there is one for {known}")
-    connection = connect(args.tracking_uri, args.registry_uri)
+    connection, site = connect(args.tracking_uri, args.registry_uri), people.forge(os.environ)
+    # An override is a person's: then it is worth a request to know whose the token is.
+    proven = site if getattr(args, "override", False) else None
     return Gate(
         policy,
         MlflowRegistry(connection),
         MlflowLedger(connection, signer=signer(os.environ)),
-        actor(os.environ),
+        people.actor(os.environ, proven),
         lambda: now(),
         lambda: uuid.uuid4().hex,
         progress=Progress(sys.stderr, quiet=args.quiet),
         rebenchmark=getattr(args, "rebenchmark", False),
+        audience=people.audience(site),
     )
 
 
 def now() -> datetime:
     """The one clock."""
     return datetime.now(timezone.utc)
-
-
-def actor(environment: Any) -> Actor:
-    """Who runs the command: GitHub's actor in a workflow, else the user of the machine."""
-    if environment.get("GITHUB_ACTIONS") == "true" and environment.get("GITHUB_ACTOR"):
-        server, repository = environment.get("GITHUB_SERVER_URL", ""), environment.get("GITHUB_REPOSITORY", "")
-        url = f"{server}/{repository}/actions/runs/{environment.get('GITHUB_RUN_ID', '')}"
-        number = environment.get("GITHUB_ACTOR_ID", "")
-        return Actor(environment["GITHUB_ACTOR"], int(number) if number.isdecimal() else None, "github", url)
-    try:
-        return Actor(getpass.getuser())
-    except (OSError, KeyError):
-        return Actor("unknown")
 
 
 def reported(args: argparse.Namespace, report: Report) -> int:

@@ -105,6 +105,9 @@ class Forge(Protocol):
         A branch wins over a tag of the same name. None if ref or path do not exist; PolicyError for what is no text.
         """
 
+    def viewer(self) -> Person:
+        """The account that we speak for."""
+
     def person(self, login: str) -> Person | None:
         """The account that has this login now."""
 

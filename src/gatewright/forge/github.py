@@ -84,6 +84,12 @@ class GitHubForge:
         """The YAML files of a folder, or one file, at a ref."""
         return source.read(self._site, path, ref)
 
+    def viewer(self) -> Person:
+        """The account that the token speaks for; asked for once."""
+        if self._me is None:
+            self._me = people.viewer(self._site)
+        return self._me
+
     def person(self, login: str) -> Person | None:
         """The account that has this login now."""
         return people.person(self._site.rest, login)
@@ -98,11 +104,11 @@ class GitHubForge:
 
     def comment(self, number: int, key: str, body: str) -> Posted:
         """Shows the one comment that `key` names."""
-        return publish.comment(self._site, self._viewer(), number, key, body)
+        return publish.comment(self._site, self.viewer(), number, key, body)
 
     def uncomment(self, number: int, key: str) -> None:
         """Removes the comment that `key` names."""
-        publish.uncomment(self._site, self._viewer(), number, key)
+        publish.uncomment(self._site, self.viewer(), number, key)
 
     def react(self, comment: int, reaction: Reaction) -> None:
         """Adds a reaction to a comment."""
@@ -114,11 +120,11 @@ class GitHubForge:
 
     def find_issue(self, key: str) -> Posted | None:
         """The open issue that `key` names."""
-        return publish.find_issue(self._site, self._viewer(), key)
+        return publish.find_issue(self._site, self.viewer(), key)
 
     def open_issue(self, key: str, title: str, body: str, labels: tuple[str, ...] = ()) -> Posted:
         """Opens the issue that `key` names, or brings it up to date."""
-        return publish.open_issue(self._site, self._viewer(), key, title, body, labels)
+        return publish.open_issue(self._site, self.viewer(), key, title, body, labels)
 
     def close_issue(self, number: int, *, done: bool = True) -> None:
         """Closes an issue."""
@@ -126,12 +132,7 @@ class GitHubForge:
 
     def deploy(self, deployment: Deployment) -> Posted:
         """Writes a deployment and its state."""
-        return deployments.record(self._site, self._viewer(), deployment)
-
-    def _viewer(self) -> Person:
-        if self._me is None:
-            self._me = people.viewer(self._site)
-        return self._me
+        return deployments.record(self._site, self.viewer(), deployment)
 
 
 def _random() -> Callable[[], float]:

@@ -69,6 +69,10 @@ class MemoryForge:
         names = (ref, f"refs/heads/{ref}", f"refs/tags/{ref}")
         return next(((name, self.refs[name]) for name in names if name in self.refs), None)
 
+    def viewer(self) -> Person:
+        """The account that we speak for."""
+        return self.me
+
     def person(self, login: str) -> Person | None:
         """The account that has this login now."""
         return self.people.get(login.casefold())

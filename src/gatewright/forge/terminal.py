@@ -33,6 +33,10 @@ class NoForge:
         """Files are read from disk, not from here."""
         return _unknown(f"read {path} from the repository")
 
+    def viewer(self) -> Person:
+        """Nobody is known here."""
+        return _unknown("read who we are")
+
     def person(self, login: str) -> Person | None:
         """Nobody can be looked up."""
         return _unknown(f"look up {login}")

@@ -203,14 +203,16 @@ def _approvals(report: Report) -> str:
         for r in standing.rules
     )
     parts = ["<h2>Approvals</h2>", table(("Status", "Rule", "Given", "By"), rows, about="Approvals", head=1)]
-    said = [
-        (text(c.login), "approve", text(c.at), "" if c.spare else text(c.rule), _spare(c)) for c in standing.counted
-    ]
+    said = [(text(c.login), _said(c), text(c.at), "" if c.spare else text(c.rule), _spare(c)) for c in standing.counted]
     said += [(text(n.login), text(n.verb), "", "", text(_idle(n))) for n in standing.not_counted]
     said += [(text(o.login), "reject", text(o.at), "", text(o.reason)) for o in standing.vetoed_by]
     said += [(text(o.login), "hold", text(o.at), "", text(o.reason)) for o in standing.held_by]
     names = ("Who", "Said", "At", "Counted for", "Not counted, because")
     return "".join(parts) + (table(names, said, about="Who said what") if said else "")
+
+
+def _said(word: Counted) -> str:
+    return "approve, hidden" if word.minimized else "approve"
 
 
 def _spare(word: Counted) -> str:

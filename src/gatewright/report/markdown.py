@@ -371,6 +371,7 @@ def _counting(report: Report) -> str:
     for word in standing.counted:
         idle = "every place was filled already" if word.spare else ""
         said = link("approve", word.comment) + (f" {_when(word.at)}" if word.at else "")
+        said += ", hidden" if word.minimized else ""
         rows.append(f"| {text(word.login)} | {said} | {'' if word.spare else text(word.rule)} | {idle} |")
     for idle_word in standing.not_counted:
         said = link(text(idle_word.verb), idle_word.comment)

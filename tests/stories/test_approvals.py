@@ -1,0 +1,464 @@
+"""Approvals from outside: people comment on GitHub, the Action runs, and a version moves or does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from gatewright.connection import connect
+from gatewright.ledger.mlflow import MlflowLedger
+from real.command import Ended, gatewright
+from real.github.server import GitHub
+from real.github.world import Comment, Thread
+from real.tracking import Store
+from real.workflow import TOKEN, Step, finished
+from stories.test_action import BETTER, GOOD, Desk
+
+POLICY = """\
+version: 1
+model: {model}
+targets:
+  clinic:
+    stage: Production
+    alias: clinic
+    checks: [run.accuracy > {bound}]
+    approvals:
+      - {{name: two leads, from: [ben, carla{pin}{team}], count: 2}}
+    rollback: {{approvals: [{{name: one lead, from: [ben, carla]}}]}}
+    override: {override}
+"""
+
+TEAM_TOKEN = "ghs_teams0000000000000"
+NOBODY_MOVED = {1: "None"}
+
+pytestmark = pytest.mark.server
+
+
+class Ward(Desk):
+    """A desk whose one target needs two leads, and a pull request of anna's."""
+
+    def __init__(self, github: GitHub, store: Store, model: str, folder: Path) -> None:
+        super().__init__(github, store, model, folder)
+        self.world.token(TEAM_TOKEN, self.world.bot, reads_teams=True)
+        self.world.repository.permissions["anna"] = "write"
+        self.rule()
+        self.register(GOOD)
+
+    def rule(self, bound: str = "90%", pin: str = "", team: str = "", override: str = "{from: [octo]}") -> None:
+        """Puts the policy on the default branch. pin: carla's account. team: who else may approve."""
+        more = f', "{team}"' if team else ""
+        text = POLICY.format(model=self.model, bound=bound, pin=pin, team=more, override=override)
+        self.world.commit({"policies/fraud.yaml": text})
+
+    def write(self, thread: Thread, who: str, text: str, ago: timedelta = timedelta()) -> Comment:
+        """Somebody comments, now or some time ago."""
+        at = datetime.now(timezone.utc) - ago
+        return self.world.comment(thread.number, who, text, at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    def says(self, thread: Thread, who: str, text: str, **inputs: str) -> Step:
+        """Somebody comments, and the comment starts a run."""
+        return self.workflow.commented(thread, self.write(thread, who, text), **inputs)
+
+    def asked(self, thread: Thread) -> str:
+        """Anna asks for version 1; the line to copy comes back."""
+        step = self.says(thread, "anna", f"/gate promote {self.model}/1 to clinic")
+        assert step.decision == ("pending", "approvals_missing"), step
+        return f"/gate approve {self.model}/1 to clinic digest {step.outputs['evidence-digest'][:12]}"
+
+    def told(self, step: Step) -> dict[str, str]:
+        """Whose word does not count, and the reason code."""
+        return {n["login"]: n["because"] for n in step.result["approvals"]["not_counted"]}
+
+    def kinds(self) -> list[str]:
+        """What the ledger holds, in order."""
+        return [row.kind for row in MlflowLedger(connect(self.store.uri, None)).rows(self.model)]
+
+
+@pytest.fixture
+def ward(mlflow_server: Store, unique: str, tmp_path: Path) -> Iterator[Ward]:
+    """A ward with one good version; in the end, every request and answer was as GitHub describes them."""
+    with GitHub() as github:
+        yield Ward(github, mlflow_server, unique, tmp_path)
+        assert github.violations == []
+
+
+# -- from a pull request to the move -----------------------------------------------------------------------------
+
+
+def test_a_pull_request_is_judged_and_approved_and_the_version_moves(ward: Ward) -> None:
+    """Nobody has to ask in words: the pull request asks in its author's name, who therefore does not approve."""
+    thread = ward.pull()
+    opened = ward.workflow.opened(thread)
+    assert opened.outputs["decision"] == "evaluated", opened
+    line = f"/gate approve {ward.model}/1 to clinic digest {opened.outputs['evidence-digest'][:12]}"
+    first, own = ward.says(thread, "ben", line), ward.says(thread, "anna", line)
+    assert (first.decision, own.decision) == (("pending", "approvals_missing"), ("pending", "self_approval"))
+    assert [c["login"] for c in first.result["approvals"]["counted"]] == ["ben"]
+    last = ward.says(thread, "carla", line)
+    assert last.decision == ("promoted", "approvals_met"), last
+    assert (ward.stages(), ward.aliases()) == ({1: "Production"}, {"clinic": 1})
+    (comment,), checks = ward.own(thread), ward.world.repository.checks
+    assert "v1 is now clinic" in comment and "anna" in comment
+    assert (checks[-1].head_sha, checks[-1].conclusion) == (thread.head, "success")
+    assert checks[-1].external_id == last.outputs["evidence-digest"]
+    assert [d.environment for d in ward.world.repository.deployments] == [f"{ward.model}/clinic"]
+    assert ward.kinds() == ["opened", "approved", "requested", "approved", "intended", "promoted"]
+
+
+def test_every_approval_that_does_not_count_is_explained_where_people_look(ward: Ward) -> None:
+    """Edited, quoted, stale, an outsider's, the author's, a bot's, for another version: each with its reason."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    ward.write(thread, "mallory", line)
+    ward.write(thread, "anna", line)
+    ward.world.edit(ward.write(thread, "ben", "nice!"), "ben", line)
+    ward.write(thread, "dan", f"> {line}")
+    ward.write(thread, "carla", f"/gate approve {ward.model}/1 to clinic digest 0123456789ab")
+    ward.world.account("robo[bot]", 77, "Bot")
+    ward.write(thread, "robo[bot]", line)
+    ward.write(thread, "eve", f"/gate approve {ward.model}/7")
+    step = ward.says(thread, "anna", f"/gate evaluate {ward.model}/1 to clinic")
+    assert ward.told(step) == {
+        "mallory": "not_authorized",
+        "anna": "self_approval",
+        "ben": "edited_comment",
+        "carla": "stale_digest",
+        "robo[bot]": "bot_comment",
+        "eve": "wrong_version",
+    }
+    (comment,) = ward.own(thread)
+    for said in (
+        *("the policy names ben, carla", "one who asked for it", "it was edited by ben", "is no person"),
+        *("it is for the evidence 0123456789ab", "this is"),
+    ):
+        assert said in comment, said
+    assert "dan" not in comment
+    assert ward.stages() == NOBODY_MOVED
+
+
+def test_a_stricter_policy_makes_what_was_approved_stale(ward: Ward) -> None:
+    """No verdict and no approval outlives the rules it was given under."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    assert ward.says(thread, "ben", line).decision == ("pending", "approvals_missing")
+    ward.rule(bound="92%")
+    step = ward.says(thread, "carla", line)
+    assert step.decision == ("pending", "stale_digest"), step
+    assert ward.told(step) == {"ben": "stale_digest", "carla": "stale_digest"}
+    assert ward.stages() == NOBODY_MOVED
+
+
+def test_an_approval_grows_old(ward: Ward) -> None:
+    """Seven days unless the policy says otherwise; the same people are asked again."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    ward.write(thread, "ben", line, ago=timedelta(days=8))
+    step = ward.says(thread, "carla", line)
+    assert step.decision == ("pending", "expired"), step
+    assert "it is 8.0 days old and holds for 7" in ward.own(thread)[0]
+    assert ward.says(thread, "ben", line).decision == ("promoted", "approvals_met")
+
+
+def test_a_hidden_approval_counts_and_is_marked(ward: Ward) -> None:
+    """Hiding is not taking back."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    ward.write(thread, "ben", line).minimized = True
+    step = ward.says(thread, "carla", line)
+    assert step.decision == ("promoted", "approvals_met"), step
+    assert "hidden" in ward.own(thread)[0]
+
+
+def test_a_login_that_was_registered_again_is_somebody_else(ward: Ward) -> None:
+    """The policy pins the account; whoever has its name now is told which account is meant."""
+    ward.rule(pin="#4711")
+    thread = ward.pull()
+    line = ward.asked(thread)
+    assert ward.world.account("carla").id != 4711
+    ward.says(thread, "ben", line)
+    ward.world.repository.permissions["carla"] = "write"
+    step = ward.says(thread, "carla", line)
+    assert step.decision == ("pending", "not_authorized"), step
+    (carla,) = step.result["approvals"]["not_counted"]
+    assert "the policy means carla#4711" in carla["detail"]
+    assert ward.stages() == NOBODY_MOVED
+
+
+def test_an_approval_that_is_deleted_is_taken_back(ward: Ward) -> None:
+    """Although the ledger holds it: an approval is live, to the last moment."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    comment = ward.write(thread, "ben", line)
+    assert ward.workflow.commented(thread, comment).decision == ("pending", "approvals_missing")
+    ward.world.delete(comment)
+    step = ward.says(thread, "carla", line)
+    assert step.decision == ("pending", "approvals_missing"), step
+    assert ward.told(step) == {"ben": "edited_comment"}
+
+
+def test_two_approvals_in_the_same_second_from_two_runners_are_one_promotion(ward: Ward) -> None:
+    """Both runs see both approvals; one moves the version, the other finds it moved, or being moved."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    comments = [ward.write(thread, who, line) for who in ("ben", "carla")]
+    comments[1].created = comments[1].updated = comments[0].created
+    runs = [ward.workflow.start_commented(thread, comment) for comment in comments]
+    ends = [finished(run) for run in runs]
+    assert sorted(e.outputs["decision"] == "promoted" for e in ends) == [False, True], ends
+    (other,) = (e for e in ends if e.outputs["decision"] != "promoted")
+    assert other.outputs["reason"] in {"already_promoted", "lock_held"}, other
+    assert (ward.stages(), ward.aliases()) == ({1: "Production"}, {"clinic": 1})
+    kinds = ward.kinds()
+    assert (kinds.count("promoted"), kinds.count("approved"), kinds[-1]) == (1, 2, "promoted")
+    assert len(ward.world.repository.deployments) == 1
+
+
+# -- objections --------------------------------------------------------------------------------------------------
+
+
+def test_a_veto_outlives_its_comment_and_ends_with_its_author(ward: Ward) -> None:
+    """Deleting it lifts nothing; nobody else lifts it; whoever said it does."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    veto = ward.write(thread, "ben", "/gate reject the labels leak")
+    assert ward.workflow.commented(thread, veto).decision == ("refused", "vetoed")
+    ward.world.delete(veto)
+    assert ward.says(thread, "carla", line).decision == ("refused", "vetoed")
+    assert ward.says(thread, "carla", "/gate unreject").decision == ("refused", "vetoed")
+    assert "the labels leak" in ward.own(thread)[0]
+    ward.says(thread, "ben", "/gate unreject")
+    step = ward.says(thread, "ben", line)
+    assert step.decision == ("promoted", "approvals_met"), step
+
+
+def test_a_hold_waits_for_whoever_held(ward: Ward) -> None:
+    """A full quorum waits, its approvals are kept, and the pull request's author may hold their own."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    assert ward.says(thread, "anna", "/gate hold until Monday").decision == ("pending", "held")
+    assert [ward.says(thread, who, line).decision for who in ("ben", "carla")] == [("pending", "held")] * 2
+    assert ward.says(thread, "ben", "/gate unhold").decision == ("pending", "held")
+    step = ward.says(thread, "anna", "/gate unhold")
+    assert step.decision == ("promoted", "approvals_met"), step
+
+
+def test_a_thread_that_is_closed_decides_nothing(ward: Ward) -> None:
+    """The answer says where to go."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    ward.says(thread, "ben", line)
+    thread.state = "closed"
+    step = ward.says(thread, "carla", line)
+    assert (step.code, step.decision) == (0, ("noop", "not_authorized")), step
+    assert any("This thread is closed" in body for body in ward.own(thread))
+    assert ward.stages() == NOBODY_MOVED
+
+
+# -- who has a say -----------------------------------------------------------------------------------------------
+
+
+def test_an_outsider_opens_nothing_and_costs_little(ward: Ward) -> None:
+    """No request, no entry, no measurement; one reply however often they ask, and a handful of calls."""
+    thread = ward.pull()
+    for verb in ("approve", "reject", "hold", "unhold", "promote", "evaluate", "rollback"):
+        before = len(ward.github.requests)
+        comment = ward.write(thread, "mallory", f"/gate {verb} {ward.model}/1 to clinic")
+        step = ward.workflow.commented(thread, comment)
+        assert (step.code, step.decision) == (0, ("noop", "not_authorized")), step
+        assert len(ward.github.requests) - before <= 10, ward.github.seen()[before:]
+        assert [r for _, r in comment.reactions] == ["eyes", "-1"]
+    (reply,) = ward.own(thread)
+    assert "mallory has no say in this" in reply
+    assert (ward.kinds(), ward.stages(), ward.world.repository.checks) == ([], NOBODY_MOVED, [])
+
+
+def test_an_outsiders_edits_and_deletions_start_no_run(ward: Ward) -> None:
+    """Their word never counted, so nothing depends on it."""
+    thread = ward.pull()
+    comment = ward.write(thread, "mallory", "/gate approve")
+    ward.world.edit(comment, "mallory", "/gate approve!")
+    edited = ward.workflow.commented(thread, comment, "edited")
+    ward.world.delete(comment)
+    deleted = ward.workflow.commented(thread, comment, "deleted")
+    assert [s.decision for s in (edited, deleted)] == [("noop", "no_command")] * 2
+    assert (ward.own(thread), ward.world.repository.checks) == ([], [])
+
+
+def test_a_member_of_a_team_has_a_say_without_write_access(ward: Ward) -> None:
+    """The team is asked with its own token; an invitation that is not accepted is no membership."""
+    ward.world.team("acme/leads", dora="active", eve="pending")
+    ward.rule(team="@acme/leads")
+    thread = ward.pull()
+    line = ward.asked(thread)
+    pending = ward.says(thread, "eve", line, team_token=TEAM_TOKEN)
+    assert pending.decision == ("noop", "not_authorized"), pending
+    member = ward.says(thread, "dora", line, team_token=TEAM_TOKEN)
+    assert member.decision == ("pending", "approvals_missing"), member
+    before = len(ward.github.requests)
+    last = ward.says(thread, "ben", line, team_token=TEAM_TOKEN)
+    assert last.decision == ("promoted", "approvals_met"), last
+    assert len(ward.github.requests) - before <= 25
+
+
+def test_a_team_that_cannot_be_read_opens_nothing_and_says_how_to_repair_it(ward: Ward) -> None:
+    """Not knowing is not a no: the job is red, for whoever keeps the workflow."""
+    ward.world.team("acme/leads", dora="active")
+    ward.rule(team="@acme/leads")
+    thread = ward.pull()
+    step = ward.says(thread, "dora", "/gate approve")
+    assert (step.code, step.decision) == (3, ("error", "team_unreadable")), step
+    assert "team-token" in ward.own(thread)[0]
+    assert ward.kinds() == []
+
+
+def test_whoever_left_the_team_still_ends_their_own_veto(ward: Ward) -> None:
+    """What is theirs stays theirs; a new word of theirs no longer has weight."""
+    ward.world.team("acme/leads", dora="active")
+    ward.rule(team="@acme/leads")
+    thread = ward.pull()
+    ward.asked(thread)
+    veto = ward.says(thread, "dora", "/gate reject", team_token=TEAM_TOKEN)
+    assert veto.decision == ("refused", "vetoed"), veto
+    ward.world.team("acme/leads")
+    assert ward.says(thread, "carla", "/gate unreject", team_token=TEAM_TOKEN).decision == ("refused", "vetoed")
+    step = ward.says(thread, "dora", "/gate unreject", team_token=TEAM_TOKEN)
+    assert step.decision == ("pending", "approvals_missing"), step
+
+
+def test_a_permission_that_cannot_be_read_opens_nothing(ward: Ward) -> None:
+    """What somebody may do is asked before anything begins, and an outage is no permission."""
+    thread = ward.pull()
+    ward.world.tokens[TOKEN].denied = ("GET /repos/{owner}/{repo}/collaborators/{username}/permission",)
+    step = ward.says(thread, "mallory", "/gate approve")
+    assert (step.code, step.outputs["decision"], step.outputs["reason"]) == (3, "error", "undetermined"), step
+    assert ward.kinds() == []
+
+
+# -- requests without a pull request -----------------------------------------------------------------------------
+
+WAYS = {
+    "workflow_dispatch": "inputs",
+    "repository_dispatch": "client_payload",
+    "schedule": "",
+}
+
+
+@pytest.mark.parametrize("event", WAYS)
+def test_a_request_without_a_pull_request_is_agreed_on_in_an_issue(ward: Ward, event: str) -> None:
+    """The same commands there; the issue says what became of it and is closed as done."""
+    asked = {"command": "promote", "model": ward.model, "version": "1", "target": "clinic"}
+    if WAYS[event]:
+        step = ward.workflow.event(event, {WAYS[event]: asked})
+    else:
+        step = ward.workflow.event(event, {"schedule": "7 3 * * *"}, **asked)
+    assert step.decision == ("pending", "approvals_missing"), step
+    (issue,) = ward.world.repository.threads.values()
+    assert (issue.state, issue.title) == ("open", f"Promote {ward.model}/1 to clinic")
+    (line,) = re.findall(r"`(/gate approve [^`]+)`", issue.body)[:1]
+    assert ward.says(issue, "anna", line).decision == ("pending", "self_approval")
+    assert ward.says(issue, "ben", "/gate hold a moment").decision == ("pending", "held")
+    assert ward.says(issue, "ben", "/gate unhold").decision == ("pending", "approvals_missing")
+    ward.says(issue, "ben", line)
+    last = ward.says(issue, "carla", line)
+    assert last.decision == ("promoted", "approvals_met"), last
+    assert (issue.state, issue.reason) == ("closed", "completed")
+    assert "is now clinic" in issue.body and "**ben**, **carla**" in issue.body
+    assert last.outputs["comment-url"].endswith(f"/issues/{issue.number}")
+    assert ward.aliases() == {"clinic": 1}
+
+
+def test_a_veto_keeps_the_issue_open_for_whoever_may_lift_it(ward: Ward) -> None:
+    """A closed issue takes no commands."""
+    ward.workflow.dispatched(command="promote", version="1", target="clinic")
+    (issue,) = ward.world.repository.threads.values()
+    assert ward.says(issue, "ben", "/gate reject not yet").decision == ("refused", "vetoed")
+    assert issue.state == "open" and "not yet" in issue.body
+    assert ward.says(issue, "ben", "/gate unreject").decision == ("pending", "approvals_missing")
+
+
+def test_a_rollback_that_needs_approval_has_its_issue_too(ward: Ward) -> None:
+    """Its title says what it is, approvals of the promotions count for nothing, and it is closed as done."""
+    ward.register(GOOD, BETTER, model=True)
+    for version in ("2", "3"):
+        thread = ward.pull()
+        step = ward.says(thread, "anna", f"/gate promote {ward.model}/{version} to clinic")
+        line = f"/gate approve {ward.model}/{version} to clinic digest {step.outputs['evidence-digest'][:12]}"
+        assert [ward.says(thread, who, line).outputs["decision"] for who in ("ben", "carla")] == ["pending", "promoted"]
+    before = len(ward.world.repository.threads)
+    step = ward.workflow.dispatched(command="rollback", target="clinic", reason="alerts")
+    assert step.decision == ("pending", "approvals_missing"), step
+    (issue,) = list(ward.world.repository.threads.values())[before:]
+    assert (issue.title, issue.state) == (f"Roll clinic back to {ward.model}/2", "open")
+    last = ward.says(issue, "ben", f"/gate approve digest {step.outputs['evidence-digest']}")
+    assert last.decision == ("rolled_back", "approvals_met"), last
+    assert (issue.state, issue.reason, ward.aliases()) == ("closed", "completed", {"clinic": 2})
+
+
+# -- on the command line -----------------------------------------------------------------------------------------
+
+
+def typed(ward: Ward, *words: str, **env: str) -> Ended:
+    """A command at somebody's terminal, with the policy of the default branch beside it."""
+    tree = ward.world.repository.trees[ward.world.repository.refs["refs/heads/main"]]
+    folder = ward.workflow.folder / "policies"
+    folder.mkdir(exist_ok=True)
+    (folder / "fraud.yaml").write_bytes(tree["policies/fraud.yaml"])
+    return gatewright(*words, "--json", uri=ward.store.uri, folder=folder.parent, env=env)
+
+
+def signed_in(ward: Ward, who: str, *, reads_teams: bool = True) -> dict[str, str]:
+    """The environment of somebody who has a token of their own."""
+    token = f"ghp_{who}00000000000000"
+    ward.world.token(token, ward.world.account(who), installation=False, reads_teams=reads_teams)
+    address = {"GITHUB_API_URL": ward.github.api_url, "GITHUB_GRAPHQL_URL": ward.github.graphql_url}
+    return {"GITHUB_TOKEN": token, "GITHUB_REPOSITORY": ward.world.repository.full_name, **address}
+
+
+def test_whoever_is_on_call_overrides_from_a_terminal(ward: Ward) -> None:
+    """The account whose token it is, looked up in the team that the policy names; nobody else, and not on a guess."""
+    ward.world.team("acme/oncall", dora="active")
+    ward.rule(override='{from: ["@acme/oncall"]}')
+    words = ("promote", f"{ward.model}/1", "--to", "clinic", "--override", "--reason", "outage")
+    ends = {
+        "nobody": typed(ward, *words),
+        "mallory": typed(ward, *words, **signed_in(ward, "mallory")),
+        "blind": typed(ward, *words, **signed_in(ward, "dora", reads_teams=False)),
+    }
+    assert {who: (e.code, e.json["reason"]) for who, e in ends.items()} == {
+        "nobody": (3, "team_unreadable"),
+        "mallory": (1, "not_authorized"),
+        "blind": (3, "team_unreadable"),
+    }
+    assert "GITHUB_TOKEN" in ends["nobody"].json["detail"]
+    assert ward.stages() == NOBODY_MOVED
+    end = typed(ward, *words, **signed_in(ward, "dora"))
+    assert (end.code, end.json["reason"]) == (0, "overridden"), end
+    assert [(r.kind, r.by) for r in MlflowLedger(connect(ward.store.uri, None)).rows(ward.model)][-1] == (
+        "overridden",
+        "dora",
+    )
+
+
+def test_approvals_that_were_counted_on_github_count_at_a_terminal_if_the_team_can_be_asked(ward: Ward) -> None:
+    """The ledger holds who said what; who is in the team is asked anew, and without an answer nobody of it counts."""
+    ward.world.team("acme/leads", dora="active")
+    ward.rule(team="@acme/leads")
+    thread = ward.pull()
+    line = ward.asked(thread)
+    ward.says(thread, "anna", "/gate hold", team_token=TEAM_TOKEN)
+    for who in ("ben", "dora"):
+        assert ward.says(thread, who, line, team_token=TEAM_TOKEN).decision == ("pending", "held")
+
+    def counted(**env: str) -> list[str]:
+        end = typed(ward, "evaluate", f"{ward.model}/1", "--to", "clinic", **env)
+        assert end.code == 0, end
+        return [c["login"] for c in end.json["approvals"]["counted"]]
+
+    assert sorted(counted(**signed_in(ward, "octo"))) == ["ben", "dora"]
+    assert counted() == ["ben"]
+    ward.world.team("acme/leads")
+    assert counted(**signed_in(ward, "octo")) == ["ben"]
