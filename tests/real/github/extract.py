@@ -1,9 +1,11 @@
-"""Cuts GitHub's published descriptions down to what Gatewright uses; run by hand when GitHub publishes new ones.
+r"""Cuts GitHub's published descriptions down to what Gatewright uses; run by hand when GitHub publishes new ones.
 
-    npm pack @octokit/openapi @octokit/graphql-schema      # and unpack both
-    python extract.py openapi/package/generated/api.github.com.json graphql-schema/package/schema.graphql
+    npm pack @octokit/openapi @octokit/graphql-schema @octokit/webhooks-examples      # and unpack them
+    python extract.py openapi/package/generated/api.github.com.json graphql-schema/package/schema.graphql \
+        webhooks-examples/package/api.github.com/index.json
 
-writes `openapi.json.gz` and `schema.graphql` beside this file. Prose is dropped, every type and constraint is kept.
+writes `openapi.json.gz`, `schema.graphql` and `events.json.gz` beside this file. Prose is dropped, every type and
+constraint is kept; of the events, one example for each action of each, without addresses.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import gzip
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,9 @@ FIELDS: Mapping[str, str] = {
     "Actor": "login",
     "GitObject": "oid",
 }
+
+#: of a payload, what nobody reads
+_IDLE = ("node_id", "_links", "description", "permissions")
 
 _PROSE = ("description", "summary", "externalDocs", "x-octokit", "x-github", "example", "x-multi-segment")
 
@@ -155,12 +160,34 @@ def _cut(node: Any, wanted: list[str]) -> Any:
     return node
 
 
-def main(rest: Path, schema: Path) -> None:
-    """Writes both subsets beside this file."""
+def events(published: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Event → payloads as GitHub sends them, one for each action."""
+    found: dict[str, list[Any]] = {}
+    for event in published:
+        first: dict[str, Any] = {}
+        for example in event["examples"]:
+            first.setdefault(example.get("action", ""), _lean(example))
+        found[event["name"]] = list(first.values())
+    return found
+
+
+def _lean(node: Any) -> Any:
+    """A payload without addresses and prose, and with two of each list."""
+    if isinstance(node, list):
+        return [_lean(child) for child in node[:2]]
+    if not isinstance(node, dict):
+        return node
+    return {k: _lean(v) for k, v in node.items() if not k.endswith("url") and k not in _IDLE}
+
+
+def main(rest: Path, schema: Path, payloads: Path) -> None:
+    """Writes the subsets beside this file."""
     subset = json.dumps(openapi(json.loads(rest.read_text())), separators=(",", ":"), sort_keys=True)
     (HERE / "openapi.json.gz").write_bytes(gzip.compress(subset.encode(), 9, mtime=0))
     (HERE / "schema.graphql").write_text(graphql(schema.read_text()))
+    told = json.dumps(events(json.loads(payloads.read_text())), separators=(",", ":"), sort_keys=True)
+    (HERE / "events.json.gz").write_bytes(gzip.compress(told.encode(), 9, mtime=0))
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:3]))
+    main(*map(Path, sys.argv[1:4]))
