@@ -73,6 +73,11 @@ class Reason(Enum):
         "Whether somebody is in a team could not be read, and that would decide.",
         "Pass a team-token that may read the organisation's members, then run again.",
     )
+    RATE_LIMITED = (
+        "rate_limited",
+        "GitHub limits how much the token may ask, for longer than a run waits; that says nothing about the model.",
+        "Run it again after the time that GitHub names; nothing was decided on a part of the answers.",
+    )
     AMBIGUOUS_COMMAND = (
         "ambiguous_command",
         "The comment holds two commands, so none was taken.",

@@ -835,9 +835,10 @@ def test_a_limit_is_waited_out_as_asked(site: OnGitHub) -> None:
 def test_a_limit_longer_than_our_patience_is_told_at_once(site: OnGitHub) -> None:
     """A runner does not sleep for an hour."""
     site.github.fault(Says(403, '{"message": "API rate limit exceeded"}', {"Retry-After": "3600"}))
-    with pytest.raises(Undetermined, match=r"asks to wait 3600 s: API rate limit exceeded\. Run it again"):
+    with pytest.raises(Undetermined, match=r"asks to wait 3600 s: API rate limit exceeded\. Run it again") as told:
         site.forge.thread(1)
     assert site.waited == []
+    assert told.value.reason == "rate_limited"
 
 
 def test_a_refusal_is_not_repeated(site: OnGitHub) -> None:

@@ -347,7 +347,7 @@ def test_a_comment_of_somebody_who_may_only_read_moves_nothing(desk: Desk) -> No
     assert (step.code, step.decision) == (0, ("noop", "not_authorized")), step
     assert desk.stages() == {1: "None"}
     assert "write access is needed" in desk.own(thread)[0]
-    assert [r for _, r in comment.reactions] == ["eyes", "confused"]
+    assert [r for _, r in comment.reactions] == ["eyes", "-1"]
 
 
 def test_a_comment_is_read_again_and_not_taken_from_the_event(desk: Desk) -> None:
@@ -411,20 +411,21 @@ def test_two_people_approve_by_comment_and_the_version_moves(desk: Desk) -> None
     assert line is not None and line[1].endswith(f"digest {asked.outputs['evidence-digest'][:12]}")
     ends = {who: say(who, f"{line[1]}\n\nlooks right") for who in ("mallory", "anna", "ben")}
     assert {who: (step.code, step.decision) for who, (_, step) in ends.items()} == {
-        "mallory": (0, ("pending", "not_authorized")),
+        "mallory": (0, ("noop", "not_authorized")),
         "anna": (0, ("pending", "self_approval")),
         "ben": (0, ("pending", "approvals_missing")),
     }
     reactions = {who: [r for _, r in comment.reactions] for who, (comment, _) in ends.items()}
-    assert reactions == {"mallory": ["eyes", "confused"], "anna": ["eyes", "confused"], "ben": ["eyes", "+1"]}
+    assert reactions == {"mallory": ["eyes", "-1"], "anna": ["eyes", "confused"], "ben": ["eyes", "+1"]}
     before = len(desk.github.requests)
     comment, last = say("carla", line[1])
     assert last.decision == ("promoted", "approvals_met"), last
     assert len(desk.github.requests) - before <= 25
     assert desk.aliases() == {"clinic": 1}
     assert [r for _, r in comment.reactions] == ["eyes", "rocket"]
-    (shown,), check = desk.own(thread), desk.world.repository.checks[-1]
-    assert "v1 is now clinic" in shown and "**ben**, **carla**" in shown
+    (shown, reply), check = desk.own(thread), desk.world.repository.checks[-1]
+    assert "v1 is now clinic" in shown and "**ben**, **carla**" in shown and "mallory" in shown
+    assert "mallory has no say in this" in reply
     assert (check.head_sha, check.conclusion) == (thread.head, "success")
     assert [d.environment for d in desk.world.repository.deployments] == [f"{desk.model}/clinic"]
     rows = MlflowLedger(connect(desk.store.uri, None)).rows(desk.model)
@@ -438,10 +439,10 @@ def test_two_people_approve_by_comment_and_the_version_moves(desk: Desk) -> None
 
 
 def test_an_approval_where_nobody_is_asked_moves_nothing(desk: Desk) -> None:
-    """An outsider's word starts no promotion that the policy leaves to whoever may write."""
+    """A word of agreement starts no promotion that the policy leaves to whoever asks for it."""
     desk.register(GOOD)
     thread = desk.pull()
-    step = desk.workflow.commented(thread, desk.world.comment(thread.number, "mallory", "/gate approve"))
+    step = desk.workflow.commented(thread, desk.world.comment(thread.number, "ben", "/gate approve"))
     assert step.decision == ("noop", "no_approvals_needed")
     assert desk.stages() == {1: "None"}
 

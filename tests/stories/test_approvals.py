@@ -12,7 +12,7 @@ import pytest
 from gatewright.connection import connect
 from gatewright.ledger.mlflow import MlflowLedger
 from real.command import Ended, gatewright
-from real.github.server import GitHub
+from real.github.server import Does, GitHub, Says
 from real.github.world import Comment, Thread
 from real.tracking import Store
 from real.workflow import TOKEN, Step, finished
@@ -217,6 +217,64 @@ def test_two_approvals_in_the_same_second_from_two_runners_are_one_promotion(war
     assert len(ward.world.repository.deployments) == 1
 
 
+def test_nobody_fills_two_places_and_people_are_moved_to_where_they_are_needed(ward: Ward) -> None:
+    """Ben is in both rules and came first: he makes room for carla, who is in one."""
+    rules = "{name: leads, from: [ben, carla]}, {name: risk, from: [ben, dora]}"
+    text = POLICY.format(model=ward.model, bound="90%", pin="", team="", override="{from: [octo]}")
+    one = "      - {name: two leads, from: [ben, carla], count: 2}\n"
+    assert one in text
+    ward.world.commit({"policies/fraud.yaml": text.replace("approvals:\n" + one, f"approvals: [{rules}]\n")})
+    thread = ward.pull()
+    line = ward.asked(thread)
+    ward.says(thread, "anna", "/gate hold")
+    first = ward.says(thread, "ben", line)
+    assert [(r["name"], r["have"]) for r in first.result["approvals"]["rules"]] == [("leads", 1), ("risk", 0)]
+    second = ward.says(thread, "carla", line)
+    assert {c["login"]: c["rule"] for c in second.result["approvals"]["counted"]} == {"ben": "risk", "carla": "leads"}
+    assert ward.says(thread, "anna", "/gate unhold").decision == ("promoted", "approvals_met")
+
+
+def test_a_server_without_graphql_counts_the_same(ward: Ward) -> None:
+    """Read over REST, where a comment that was touched counts as edited."""
+    ward.github.graphql = False
+    thread = ward.pull()
+    line = ward.asked(thread)
+    ward.world.edit(ward.write(thread, "ben", "nice!"), "ben", line)
+    step = ward.says(thread, "carla", line)
+    assert (step.decision, ward.told(step)) == (("pending", "approvals_missing"), {"ben": "edited_comment"})
+    assert ward.says(thread, "ben", line).decision == ("promoted", "approvals_met")
+
+
+def test_a_pull_request_of_a_fork_is_approved_by_the_policy_of_the_default_branch(ward: Ward) -> None:
+    """Its own policy asks nobody; it is told what would change, and whoever may write moves what may be moved."""
+    text = POLICY.format(model=ward.model, bound="1%", pin="", team="", override="{from: [mallory]}")
+    lax = text.replace("count: 2", "count: 1")
+    thread = ward.world.pull("mallory", {"policies/fraud.yaml": lax}, fork=True)
+    opened = ward.workflow.opened(thread, fork=True, command="promote")
+    assert opened.decision == ("evaluated", "untrusted_context"), opened
+    (comment,) = ward.own(thread)
+    assert "This pull request edits the policy" in comment
+    assert "would ask for the approval of `any 1 of ben, carla`" in comment
+    line = f"/gate approve {ward.model}/1 to clinic digest {opened.outputs['evidence-digest'][:12]}"
+    assert ward.says(thread, "mallory", line).decision == ("noop", "not_authorized")
+    assert ward.says(thread, "ben", line).decision == ("pending", "approvals_missing")
+    assert ward.says(thread, "carla", line).decision == ("promoted", "approvals_met")
+
+
+def test_a_limit_that_outlasts_the_run_decides_nothing(ward: Ward) -> None:
+    """Neither refused nor a part of a quorum: the run says when to come back, and the registry is as it was."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    ward.says(thread, "ben", line)
+    comment = ward.write(thread, "carla", line)
+    limit = Says(403, '{"message": "API rate limit exceeded"}', {"Retry-After": "3600"})
+    ward.github.fault(Does(lambda: ward.github.fault(limit, "graphql", times=9)), "reactions")
+    step = ward.workflow.commented(thread, comment)
+    assert (step.code, step.decision) == (3, ("error", "rate_limited")), step
+    assert ward.stages() == NOBODY_MOVED
+    assert ward.kinds() == ["opened", "requested", "approved"]
+
+
 # -- objections --------------------------------------------------------------------------------------------------
 
 
@@ -378,6 +436,17 @@ def test_a_veto_keeps_the_issue_open_for_whoever_may_lift_it(ward: Ward) -> None
     assert ward.says(issue, "ben", "/gate reject not yet").decision == ("refused", "vetoed")
     assert issue.state == "open" and "not yet" in issue.body
     assert ward.says(issue, "ben", "/gate unreject").decision == ("pending", "approvals_missing")
+
+
+def test_a_request_that_is_refused_closes_its_issue_as_not_planned(ward: Ward) -> None:
+    """Whoever looks for it later sees that it came to nothing, and why."""
+    ward.workflow.dispatched(command="promote", version="1", target="clinic")
+    (issue,) = ward.world.repository.threads.values()
+    ward.rule(bound="99%")
+    step = ward.says(issue, "ben", "/gate approve")
+    assert step.decision == ("refused", "checks_failed"), step
+    assert (issue.state, issue.reason) == ("closed", "not_planned")
+    assert "is not above" in issue.body
 
 
 def test_a_rollback_that_needs_approval_has_its_issue_too(ward: Ward) -> None:

@@ -140,7 +140,7 @@ def _by_rest(site: Site, number: int) -> Thread | None:
 
 def _comment_of_rest(told: dict[str, Any]) -> Comment:
     """REST does not tell of edits, only of changes: a comment that was touched counts as edited."""
-    edited = told["updated_at"] if told["updated_at"] > told["created_at"] else ""
+    edited = told["updated_at"] if told["updated_at"] != told["created_at"] else ""
     author = from_rest(told["user"])
     return Comment(int(told["id"]), author, told["body"] or "", told["created_at"], edited, url=told["html_url"])
 

@@ -68,6 +68,8 @@ def _complete(answer: Answer) -> None:
     for error in (told.get("errors") or ()) if isinstance(told, dict) else ():
         message = str(error.get("message", ""))
         if error.get("type") == "RATE_LIMITED":
-            raise Again(f"GitHub limits this token: {message}", "Run it again later.", least=UNSAID)
+            raise Again(
+                f"GitHub limits this token: {message}", "Run it again later.", least=UNSAID, reason="rate_limited"
+            )
         if message.startswith("Something went wrong") or "timeout" in message.lower():
             raise Again(f"GitHub fails: {message[:120]}", "Try again in a moment; nothing was decided.")

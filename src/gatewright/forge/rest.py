@@ -155,7 +155,7 @@ class Rest:
                 if not (request.repeatable or e.unsent):
                     raise Unsure(f"could not {request.what}", self.said(e.why), e.fix, e.least) from None
                 if not self.patience.wait(attempt, e.least):
-                    raise Undetermined(f"could not {request.what}", self.said(e.why), e.fix) from None
+                    raise Undetermined(f"could not {request.what}", self.said(e.why), e.fix, e.reason) from None
             attempt += 1
 
     def expect(self, what: str, answer: Answer) -> Answer:
@@ -175,7 +175,7 @@ class Rest:
         wait = limited(answer.status, answer.headers, text, self.patience.now())
         if wait is not None:
             why = f"GitHub limits this token and asks to wait {wait:.0f} s: {_message(answer.content)}".rstrip(". ")
-            raise Again(why, "Run it again after that time.", least=wait, unsent=True)
+            raise Again(why, "Run it again after that time.", least=wait, unsent=True, reason="rate_limited")
         if answer.status == 408 or (answer.status >= 500 and answer.status != 501):
             raise Again(f"GitHub answers {answer.status}: {_message(answer.content)}".rstrip(": "), _LATER)
         if not _readable(request, answer):

@@ -13,11 +13,14 @@ _LIMITS = ("rate limit", "abuse detection", "too many requests")
 class Again(Exception):
     """An answer that may be a better one next time.
 
-    least: seconds to wait before that. unsent: the server has surely not carried the request out.
+    least: seconds to wait before that. unsent: the server has surely not carried the request out. reason: the stable
+    code of what it comes to if patience ends.
     """
 
-    def __init__(self, why: str, fix: str, *, least: float = 0.0, unsent: bool = False) -> None:
-        self.why, self.fix, self.least, self.unsent = why, fix, least, unsent
+    def __init__(
+        self, why: str, fix: str, *, least: float = 0.0, unsent: bool = False, reason: str = "undetermined"
+    ) -> None:
+        self.why, self.fix, self.least, self.unsent, self.reason = why, fix, least, unsent, reason
         super().__init__(why)
 
 
