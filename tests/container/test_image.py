@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +22,18 @@ targets:
     checks: [run.accuracy > 90%]
 """
 
+SCORED = """\
+version: 1
+model: {model}
+holdout: {{data: rows.csv, target: good, task: binary, min_slice_rows: 1}}
+targets:
+  staging:
+    stage: Staging
+    checks: [holdout.accuracy >= 75%]
+"""
+
 #: bytes; what the image's own layers may take, so that nobody adds to it unawares
-LARGEST = 800 * 10**6
+LARGEST = 560 * 10**6
 
 pytestmark = [pytest.mark.server, pytest.mark.containers]
 
@@ -35,7 +46,7 @@ def workflow(
     with GitHub() as github:
         github.world.commit({"policies/fraud.yaml": POLICY.format(model=unique)})
         make_version(mlflow_server.client(), unique, metrics={"accuracy": 0.93}, model=False)
-        yield ContainerWorkflow(github, mlflow_server.uri, tmp_path, engine=engine.name, image=image)
+        yield ContainerWorkflow(github, mlflow_server.uri, tmp_path, engine=engine, image=image)
         assert github.violations == []
 
 
@@ -54,6 +65,20 @@ def test_a_promotion_moves_the_version_from_the_container(workflow: ContainerWor
     step = workflow.dispatched(command="promote")
     assert step.decision == ("promoted", "no_approvals_needed"), step
     assert step.outputs["version"] == "1"
+
+
+def test_a_model_is_loaded_and_scored_in_the_container(
+    workflow: ContainerWorkflow, mlflow_server: Store, unique: str
+) -> None:
+    """As MLflow saves one by default, on rows of the workspace, in a worker that is not root any more."""
+    make_version(mlflow_server.client(), unique, serialization="skops")
+    workflow.github.world.commit({"policies/fraud.yaml": SCORED.format(model=unique)})
+    workflow.workspace = {"rows.csv": "amount,age,good\n1,30,0\n2,20,0\n3,50,1\n4,40,1\n"}
+    step = workflow.dispatched(command="evaluate", version="2", target="staging")
+    (check,) = step.result["checks"]
+    assert (check["status"], check["value"]) == ("pass", 1.0), step
+    walls = next(line for line in step.summary.splitlines() if "ran behind these walls" in line)
+    assert {"user", "privileges", "limits", "calls"} <= set(re.findall(r"\w+", walls)), walls
 
 
 def test_a_comment_without_a_command_ends_at_once(workflow: ContainerWorkflow) -> None:

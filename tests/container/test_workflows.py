@@ -1,4 +1,7 @@
-"""The workflows to copy, run by act in the real container against the stand-in and a real registry."""
+"""The workflows to copy, run by act against the stand-in and a real registry.
+
+The Action is its real container where an engine runs one, and the process that the container would start where not.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from real.act import REMEDY, Stage, find_act, socket_of
+from real.act import REMEDY, Container, Stage, find_act, socket_of
 from real.container import Engine
 from real.github.server import GitHub
 from real.github.world import Comment, Thread
@@ -24,18 +27,23 @@ targets:
     checks: [run.accuracy > 90%]
 """
 
-pytestmark = [pytest.mark.server, pytest.mark.containers]
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")
-def socket(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The engine's, for act."""
-    with socket_of(engine, tmp_path_factory.mktemp("socket")) as address:
-        yield address
+def container(
+    request: pytest.FixtureRequest, found: Engine | str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Container | None]:
+    """Where the Action runs; None for a process."""
+    if not isinstance(found, Engine):
+        yield None
+        return
+    with socket_of(found, tmp_path_factory.mktemp("socket")) as address:
+        yield Container(address, found.base, request.getfixturevalue("image"))
 
 
 @pytest.fixture
-def stage(image: str, socket: str, mlflow_server: Store, unique: str, tmp_path: Path) -> Iterator[Stage]:
+def stage(container: Container | None, mlflow_server: Store, unique: str, tmp_path: Path) -> Iterator[Stage]:
     """A repository with a policy, a model with two good versions, and a writer."""
     program = find_act()
     if program is None:
@@ -46,7 +54,7 @@ def stage(image: str, socket: str, mlflow_server: Store, unique: str, tmp_path: 
     with GitHub() as github:
         github.world.commit({"policies/fraud.yaml": POLICY.format(model=unique)})
         github.world.repository.permissions["anna"] = "write"
-        yield Stage(github, mlflow_server.uri, tmp_path, program, socket, image)
+        yield Stage(github, mlflow_server.uri, tmp_path, program, container)
         assert github.violations == []
 
 

@@ -17,6 +17,7 @@ SECTIONS = {
     "To build": "build",
     "To test": "test",
     "To keep the code in order": "lint",
+    "In the Action's image, instead of `mlflow`": "image",
     "To install the others": "bootstrap",
 }
 

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from real.workflow import FILES, Workflow, run
 
 ROOT = Path(__file__).parents[2]
-BASE = "docker.io/library/python:3.12-slim"
-REMEDY = f"needs Docker or Podman, and the image {BASE} or a way to pull it"
+DOCKERFILE = ROOT / "Dockerfile"
+#: what the Dockerfile builds on, by its digest
+BASE: str = "docker.io/library/" + re.findall(r"(?m)^FROM (\S+) AS base$", DOCKERFILE.read_text(encoding="utf-8"))[0]
+#: what takes its place where no registry of images can be reached: this machine's distribution and its Python
+STAND_IN = "localhost/gatewright-base:stand-in"
+REMEDY = "needs Docker or Podman, and a network to pull the base image by, or mmdebstrap to make up another"
+
+_CRAMPED = {"CONTAINERS_CONF": str(Path(__file__).with_name("cramped.conf"))}
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+_LINKS = "ln -sf /usr/bin/python3 {0}/usr/local/bin/python && ln -sf /usr/bin/pip3 {0}/usr/local/bin/pip"
+_TRUST = (
+    f"cp -L {_CERTIFICATES} {{0}}{_CERTIFICATES} && printf '[global]\\ncert = {_CERTIFICATES}\\n' > {{0}}/etc/pip.conf"
+)
 
 #: where the runner mounts what, and its variables that point there
 _WORKFLOW, _COMMANDS, _WORKSPACE = "/github/workflow", "/github/file_commands", "/github/workspace"
@@ -22,17 +35,30 @@ _PLACES = {"event.json": _WORKFLOW, "output": _COMMANDS, "summary": _COMMANDS}
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A program that builds and runs containers here."""
+    """A program that builds and runs containers here. base: the image to build on, BASE or STAND_IN."""
 
     name: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    base: str = BASE
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **self.settings}
 
     def run(self, *words: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         """One command of the engine."""
-        return subprocess.run([self.name, *words], capture_output=True, text=True, timeout=timeout)
+        argv = [self.name, *words]
+        return subprocess.run(argv, env=self.environment, capture_output=True, text=True, timeout=timeout)
+
+    def does(self, *words: str) -> bool:
+        """Whether a command succeeds."""
+        return self.run(*words).returncode == 0
 
     def build(self, tag: str) -> str:
         """Builds the image; returns its tag, or fails with the engine's last words."""
-        done = self.run("build", "--network", "host", "-t", tag, "-f", str(ROOT / "Dockerfile"), str(ROOT))
+        words = ["build", "--network", "host", "-t", tag, "-f", str(DOCKERFILE)]
+        words += [] if self.base == BASE else ["--from", self.base]
+        done = self.run(*words, str(ROOT))
         assert done.returncode == 0, f"the image cannot be built:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         return tag
 
@@ -43,19 +69,53 @@ class Engine:
         return done.stdout
 
 
-def find_engine() -> Engine | None:
-    """An engine that can run the base image; None if there is none."""
-    for name in ("docker", "podman"):
-        if shutil.which(name) and Engine(name).run("run", "--rm", BASE, "true", timeout=300).returncode == 0:
-            return Engine(name)
-    return None
+def find_engine() -> Engine | str:
+    """An engine that runs containers here, or what those that are installed say instead; "" if there are none."""
+    said = []
+    for name, settings in (("docker", {}), ("podman", {}), ("podman", _CRAMPED)):
+        if not shutil.which(name):
+            continue
+        engine = Engine(name, settings)
+        base = _base(engine)
+        tried = engine.run("run", "--rm", base, "true", timeout=300)
+        if tried.returncode == 0:
+            return replace(engine, base=base)
+        said.append(f"{name}: {(tried.stderr.strip() or 'no word').splitlines()[-1]}")
+    return "; ".join(said)
+
+
+def _base(engine: Engine) -> str:
+    """The base image, pulled or made up if it is not there yet."""
+    if engine.does("image", "inspect", BASE) or engine.does("pull", "--quiet", BASE) or engine.name != "podman":
+        return BASE
+    if not engine.does("image", "inspect", STAND_IN) and shutil.which("mmdebstrap"):
+        _make_up(engine)
+    return STAND_IN
+
+
+def _make_up(engine: Engine) -> None:
+    """The distribution that runs here as an image: Python, pip and the certificates that this machine trusts."""
+    release = dict(line.partition("=")[::2] for line in Path("/etc/os-release").read_text().splitlines())
+    lists = Path("/etc/apt")
+    sources = [*sorted((lists / "sources.list.d").glob(f"{release['ID']}.sources")), lists / "sources.list"]
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder, "base.tar")
+        hooks = [w for line in (_LINKS, _TRUST) for w in ("--customize-hook", line.format('"$1"'))]
+        words = ["mmdebstrap", "--variant=minbase", "--include=python3,python3-pip,python3-venv,ca-certificates"]
+        words += ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*", *hooks]
+        suite = release["VERSION_CODENAME"].strip('"')
+        made = subprocess.run([*words, suite, str(archive), str(sources[0])], capture_output=True, text=True)
+        assert made.returncode == 0, f"no base image can be made up:\n{made.stderr[-2000:]}"
+        path = "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8"
+        taken = engine.run("import", "--quiet", "--change", path, str(archive), STAND_IN)
+        assert taken.returncode == 0, taken.stderr
 
 
 @dataclass
 class ContainerWorkflow(Workflow):
     """A step whose action is a container. workspace: what is checked out."""
 
-    engine: str = ""
+    engine: Engine = field(default_factory=lambda: Engine("docker"))
     image: str = ""
     workspace: Mapping[str, str] = field(default_factory=dict)
 
@@ -73,7 +133,8 @@ class ContainerWorkflow(Workflow):
             (place / file).rename(target)
             (place / file).symlink_to(target)
             given[variable] = f"{_PLACES[file]}/{file}"
-        words = [self.engine, "run", "--rm", "--network", "host", "--workdir", _WORKSPACE]
+        words = [self.engine.name, "run", "--rm", "--network", "host", "--workdir", _WORKSPACE]
         words += ["-e", "HOME=/github/home", *(w for k in given if k != "HOME" for w in ("-e", k))]
         words += [w for here, there in mounts.items() for w in ("-v", f"{here}:{there}")]
-        return run([*words, self.image], {**os.environ, **{k: v for k, v in given.items() if k != "HOME"}}, place)
+        here = {k: v for k, v in given.items() if k != "HOME"}
+        return run([*words, self.image], {**self.engine.environment, **here}, place)

@@ -25,18 +25,19 @@ def make_version(
     input_example: bool = False,
     layout: Literal["logged", "run"] = "logged",
     estimator: Any = None,
+    serialization: str = "cloudpickle",
 ) -> int:
     """Registers one more version of `name` (created if need be) and returns its number.
 
     A run holds metrics, params, run_tags and datasets (name, digest). With `model` it has a small scikit-learn
     classifier of two inputs, `amount` and `age`: as a logged model of MLflow 3, or in the run's own artifacts
     (`layout="run"`, as MLflow 2 did); without it the version's source points at a folder that is not there.
-    signature: "inferred", None, or a ModelSignature. tags: of the version.
+    signature: "inferred", None, or a ModelSignature. tags: of the version. serialization: as MLflow calls it.
     """
     run_id = _run(client, metrics or {}, params or {}, run_tags or {}, datasets)
     source, model_id = f"runs:/{run_id}/model", None
     if model:
-        source, model_id = _save(client, run_id, signature, input_example, layout, estimator)
+        source, model_id = _save(client, run_id, signature, input_example, layout, estimator, serialization)
     return _register(client, name, source, run_id, model_id, tags or {})
 
 
@@ -82,7 +83,13 @@ def _experiment(client: MlflowClient) -> str:
 
 
 def _save(
-    client: MlflowClient, run_id: str, signature: Any, input_example: bool, layout: str, estimator: Any
+    client: MlflowClient,
+    run_id: str,
+    signature: Any,
+    input_example: bool,
+    layout: str,
+    estimator: Any,
+    serialization: str,
 ) -> tuple[str, str | None]:
     import tempfile
     from pathlib import Path
@@ -103,7 +110,7 @@ def _save(
             signature=signature,
             input_example=inputs.head(2) if input_example else None,
             pip_requirements=["scikit-learn"],
-            serialization_format="cloudpickle",
+            serialization_format=serialization,
             mlflow_model=Model(artifact_path="model", run_id=run_id, model_id=model_id),
         )
         if model_id is None:

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("run", "dev", "bootstrap")
+LOCKS = ("run", "dev", "image", "bootstrap")
 
 _PIN = re.compile(r"(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>[0-9][\w.!+]*)(?: ; (?P<marker>[^\\]+?))? \\")
 _HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
@@ -61,8 +61,10 @@ def asked_for(lock: str) -> list[Requirement]:
     """What pyproject.toml lists for a lock."""
     groups: dict[str, list[Any]] = project()["dependency-groups"]
     packages = [] if lock == "bootstrap" else list(project()["project"]["dependencies"])
-    packages += list(_members(groups, "build" if lock == "run" else lock))
-    return list(map(Requirement, packages))
+    of_lock = {"run": ["build"], "image": ["build", "image"]}.get(lock, [lock])
+    packages += [member for name in of_lock for member in _members(groups, name)]
+    wanted = map(Requirement, packages)
+    return [r for r in wanted if (lock, r.name) != ("image", "mlflow")]  # as requirements/image.overrides has it
 
 
 def _members(groups: dict[str, list[Any]], name: str) -> Iterator[str]:
@@ -133,6 +135,13 @@ def test_a_lock_pins_exactly_what_is_needed_here(lock: str) -> None:
 def test_the_development_lock_contains_the_run_lock() -> None:
     """Whatever the tests run with, users run with."""
     assert set(pins("run")) <= set(pins("dev"))
+
+
+def test_the_image_has_nothing_that_the_tests_did_not_run_with() -> None:
+    """Its lock is the run lock without MLflow's server."""
+    ours = {(p.name, p.version) for p in pins("image")}
+    assert ours <= {(p.name, p.version) for p in pins("run")}
+    assert {"mlflow", "sqlalchemy", "flask", "matplotlib"} & {name for name, _ in ours} == set()
 
 
 @pytest.mark.parametrize("lock", LOCKS)
