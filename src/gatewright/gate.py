@@ -223,7 +223,8 @@ def _record(gate: Gate, case: Case, report: Report) -> Report:
     if report.decision.kind == "refused":
         entry = draft(gate, "refused", case, before=before, **fields)
         return replace(report, entry=append(gate, lambda _: entry, attachments(report)))
-    details: dict[str, Any] = {"expires": stamp(gate.now() + timedelta(seconds=float(case.target.expires)))}
+    expires = stamp(gate.now() + timedelta(seconds=float(case.target.expires)))
+    details: dict[str, Any] = {"expires": expires}
     if report.rollback:
         details["command"] = "rollback"
     rows = gate.ledger.rows(gate.policy.model)
@@ -233,17 +234,20 @@ def _record(gate: Gate, case: Case, report: Report) -> Report:
     request = draft(gate, "requested", case, before=before, details=details, **fields)
     standing = _same_request(gate, rows, request)
     if standing is not None:
-        return replace(report, entry=standing, notes=(*report.notes, "The request was made before and still stands."))
-    return replace(report, entry=append(gate, lambda _: request, attachments(report)))
+        row, expires = standing
+        notes = (*report.notes, "The request was made before and still stands.")
+        return replace(report, entry=row, expires=expires, notes=notes)
+    return replace(report, entry=append(gate, lambda _: request, attachments(report)), expires=expires)
 
 
-def _same_request(gate: Gate, rows: tuple[Row, ...], request: Entry) -> Row | None:
+def _same_request(gate: Gate, rows: tuple[Row, ...], request: Entry) -> tuple[Row, str] | None:
+    """The open request that asks the same, and when it lapses."""
     for row in open_requests(rows):
         if (row.version, row.target) == (request.version, request.target):
             entry = gate.ledger.entry(request.model, row)
             asked = entry is not None and (entry.evidence_digest, entry.policy_digest)
             if entry and asked == (request.evidence_digest, request.policy_digest) and request.at < _expiry(entry):
-                return row
+                return row, _expiry(entry)
     return None
 
 

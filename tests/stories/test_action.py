@@ -420,7 +420,10 @@ def test_two_people_approve_by_comment_and_the_version_moves(desk: Desk) -> None
     before = len(desk.github.requests)
     comment, last = say("carla", line[1])
     assert last.decision == ("promoted", "approvals_met"), last
-    assert len(desk.github.requests) - before <= 25
+    asked_of_github = desk.github.requests[before:]
+    assert len(asked_of_github) <= 25, desk.github.seen()
+    # Once for the command and for who has agreed, once more right before the move.
+    assert sum("issueOrPullRequest" in str(r.body) for r in asked_of_github) == 2
     assert desk.aliases() == {"clinic": 1}
     assert [r for _, r in comment.reactions] == ["eyes", "rocket"]
     (shown, reply), check = desk.own(thread), desk.world.repository.checks[-1]
@@ -489,6 +492,33 @@ def test_a_run_for_a_comment_asks_github_no_more_than_25_times(desk: Desk) -> No
     comment = desk.world.comment(thread.number, "ben", f"/gate promote {desk.model}/1 to staging")
     assert desk.workflow.commented(thread, comment).outputs["decision"] == "promoted"
     assert len(desk.github.requests) <= 25, desk.github.seen()
+
+
+def test_everything_that_a_run_shows_is_there(desk: Desk) -> None:
+    """One comment, check run, deployment, summary with its pictures, remarks on the policy's lines, outputs, thumbs."""
+    desk.register(GOOD, BETTER, BAD)
+    desk.workflow.dispatched(command="promote", version="1", target="staging")
+    thread = desk.pull()
+    desk.world.repository.permissions["ben"] = "write"
+    moved, failed = (
+        desk.workflow.commented(thread, desk.world.comment(thread.number, "ben", f"/gate promote {desk.model}/{words}"))
+        for words in ("2 to staging", "3 to staging")
+    )
+    (comment,) = desk.own(thread)
+    assert "> [!CAUTION]" in comment and "| ❌ | **run.accuracy**" in comment
+    thumbs = [{sign for _, sign in c.reactions} for c in thread.comments if c.author is not desk.world.bot]
+    assert thumbs == [{"eyes", "rocket"}, {"eyes", "-1"}]
+    assert moved.outputs["comment-url"] == failed.outputs["comment-url"] != ""
+    for drawn in ("flowchart LR", "timeline", "promoted to staging by ben", "xychart-beta", "```diff"):
+        assert drawn in moved.summary, drawn
+    assert "timeline" in failed.summary and "refused to staging by ben" in failed.summary
+    check = desk.world.repository.checks[-1]
+    assert (check.head_sha, check.status, check.conclusion) == (thread.head, "completed", "failure")
+    assert check.external_id == failed.outputs["evidence-digest"] != moved.outputs["evidence-digest"]
+    assert [(a["path"], a["start_line"]) for a in check.annotations] == [("policies/fraud.yaml", n) for n in (7, 8)]
+    assert [place.split(",")[1] for place, _ in failed.commands("error")] == ["line=7", "line=8"]
+    made = [(d.environment, [s["state"] for s in d.statuses]) for d in desk.world.repository.deployments]
+    assert made == [(f"{desk.model}/staging", ["success"])] * 2
 
 
 def test_what_could_not_be_shown_is_shown_by_the_next_run_and_nothing_is_moved_twice(desk: Desk) -> None:

@@ -7,15 +7,21 @@ from gatewright.problem import Undetermined
 
 
 class ThreadAudience:
-    """The people of one thread; number 0 is no thread, where teams can be asked for all the same."""
+    """The people of one thread; number 0 is no thread, where teams can be asked for all the same.
 
-    def __init__(self, forge: Forge, number: int) -> None:
-        self._forge, self._number = forge, number
+    read: the thread, where this run has read it a moment ago. It is good for the first look alone: what decides, right
+    before a move, is read then.
+    """
+
+    def __init__(self, forge: Forge, number: int, read: Thread | None = None) -> None:
+        self._forge, self._number, self._read = forge, number, read
         self._present: frozenset[Person] = frozenset()
 
     def thread(self) -> Thread | None:
-        """What was said so far, read anew."""
-        found = self._forge.thread(self._number) if self._number else None
+        """What was said so far, read anew each time but for the first."""
+        found, self._read = self._read, None
+        if found is None and self._number:
+            found = self._forge.thread(self._number)
         self._present = frozenset(c.author for c in found.comments if c.author) if found else frozenset()
         return found
 

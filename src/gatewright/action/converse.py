@@ -54,7 +54,7 @@ def refresh(job: Job) -> Ended:
     thread = job.forge.thread(job.intent.thread)
     if thread is None:
         return _silent(job, "the thread is gone")
-    told = replace(job, intent=replace(job.intent, head=thread.head, comment=0))
+    told = replace(job, intent=replace(job.intent, head=thread.head, comment=0), heard=thread)
     ours = told.gate(told.policy())
     if not _is_heard(job, ours, thread):
         return _silent(job, "whoever wrote the comment has no say here, so nothing depends on it")
@@ -84,7 +84,7 @@ def _heard(job: Job, thread: Thread, said: Comment, command: Command) -> Job:
         reason=command.reason or intent.reason,
     )
     who = Actor(author.login, author.id, "github", said.url) if author else job.actor
-    return replace(job, intent=told, actor=who)
+    return replace(job, intent=told, actor=who, heard=thread)
 
 
 def _refusal(thread: Thread, said: Comment, command: Command | Unclear) -> tuple[Reason, str] | None:

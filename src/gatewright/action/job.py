@@ -18,7 +18,7 @@ from gatewright.action.runner import Runner
 from gatewright.action.shown import Place
 from gatewright.case import Gate, read
 from gatewright.connection import connect
-from gatewright.forge import Files, Forge
+from gatewright.forge import Files, Forge, Thread
 from gatewright.forge.github import API, GitHubForge
 from gatewright.ledger.entry import Actor
 from gatewright.ledger.envelope import Signer
@@ -40,7 +40,10 @@ SECRETS = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run whose event was understood and whose policies were read from the trusted ref."""
+    """A run whose event was understood and whose policies were read from the trusted ref.
+
+    heard: the thread as it was when the run's own comment was looked for in it.
+    """
 
     inputs: Inputs
     intent: Intent
@@ -51,12 +54,13 @@ class Job:
     policies: tuple[Policy, ...]
     now: Callable[[], datetime]
     signer: Signer | None = None
+    heard: Thread | None = None
 
     def gate(self, policy: Policy) -> Gate:
         """The gate of one model, on the registry that the inputs or MLflow's own variables name."""
         connection = connect(self.inputs.tracking_uri or None, self.inputs.registry_uri or None)
         ledger, registry = MlflowLedger(connection, signer=self.signer), MlflowRegistry(connection)
-        audience = ThreadAudience(self.forge, self.intent.thread)
+        audience = ThreadAudience(self.forge, self.intent.thread, self.heard)
         return Gate(policy, registry, ledger, self.actor, self.now, lambda: uuid.uuid4().hex, audience=audience)
 
     def policy(self, model: str = "") -> Policy:

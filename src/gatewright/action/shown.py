@@ -72,8 +72,9 @@ class Shown:
 def of_report(report: Report, intent: Intent, place: Place, now: datetime, extra: str = "") -> Shown:
     """Everything that is shown of an evaluation, a promotion or a rollback. extra: Markdown to stand at the end."""
     name = key(report.candidate.model, report.target.name)
-    body = _MARKER.sub("", markdown.comment(report, now, links=place.links(report.policy.file)))
-    body = _fitted(f"{body}\n{extra}" if extra else body, room(name))
+    links, extra = place.links(report.policy.file), _fitted(extra, room(name) // 4)
+    body = markdown.comment(report, now, links=links, longest=room(name) - len(extra) - 1)
+    body = "\n".join(filter(None, (_MARKER.sub("", body), extra)))
     marks = tuple(remarks(report))
     return Shown(
         key=name,
@@ -133,7 +134,7 @@ def ended(decision: str, reason: Reason, because: str) -> Shown:
 
 
 def _fitted(body: str, limit: int) -> str:
-    """Whole lines of a comment, as many as GitHub takes."""
+    """Whole lines of a text, as many as there is room for."""
     if len(body) <= limit:
         return body
     kept = body[: limit - len(_CUT)]

@@ -1,4 +1,4 @@
-"""What every version that held a target was worth, out of the verdicts that the ledger keeps."""
+"""What the ledger remembers, for a page: what befell a version, and what every holder of a target was worth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gatewright.case import Gate
 from gatewright.ledger.entry import Row
 from gatewright.problem import Undetermined
 from gatewright.quantity import is_finite
-from gatewright.report.model import Report
+from gatewright.report.model import History, Report
 from gatewright.report.summary import Point, Trend
 from gatewright.verdict import Result
 
@@ -20,18 +20,33 @@ MOST = 12
 _TELLING = ("holdout", "live", "run")
 
 
-def trend(ours: Gate, report: Report) -> Trend | None:
+def remembered(ours: Gate) -> tuple[Row, ...]:
+    """The ledger's events without their bodies, oldest first; none where it cannot be read.
+
+    A picture is no reason to fail.
+    """
+    try:
+        return ours.ledger.rows(ours.policy.model)
+    except Undetermined:
+        return ()
+
+
+def history(ours: Gate, rows: tuple[Row, ...]) -> History:
+    """The events, for a timeline."""
+    return History(ours.policy.model, tuple((row, None) for row in rows))
+
+
+def trend(ours: Gate, rows: tuple[Row, ...], report: Report) -> Trend | None:
     """The most telling check of the target over its holders; None where nothing was moved, or too little is known.
 
-    A chart is no reason to fail: what of the ledger cannot be read is left out.
+    What of the ledger cannot be read is left out.
     """
     result = _telling(report)
     if result is None or report.decision.kind != "promoted":
         return None
     path, target = str(result.check.path), report.target.name
+    holders = [r for r in rows if r.kind == "promoted" and r.target == target][-MOST:]
     try:
-        rows = ours.ledger.rows(ours.policy.model)
-        holders = [r for r in rows if r.kind == "promoted" and r.target == target][-MOST:]
         points = [_point(ours, rows, row, path) for row in holders]
     except Undetermined:
         return None

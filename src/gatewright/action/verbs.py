@@ -16,7 +16,7 @@ from gatewright.action.job import Job, subject_and_target
 from gatewright.action.publish import publish
 from gatewright.action.runner import Mark, Runner
 from gatewright.action.shown import Shown
-from gatewright.action.trend import trend
+from gatewright.action.trend import history, remembered, trend
 from gatewright.approvals import about
 from gatewright.case import Gate
 from gatewright.decision import Decision, Reason, answered, exit_code
@@ -116,7 +116,9 @@ def done(job: Job, ours: Gate, subject: Subject, target: str, verb: Callable[[Ga
     comment = job.intent.comment
     report = replace(report, decision=answered(report.decision, report.standing, comment))
     extra = policy_edit.section(job, ours, subject, report)
-    page = summary(report, job.now(), trend=trend(ours, report), extra=extra)
+    rows = remembered(ours)
+    drawn = trend(ours, rows, report)
+    page = summary(report, job.now(), trend=drawn, history=history(ours, rows), extra=extra)
     show(job, shown.of_report(report, job.intent, job.place, job.now(), extra), printed(report), page)
     code, counted = exit_code(report.decision, report.verdict), about(report.standing, comment) is None
     return Ended(code, report.decision.kind, counted)

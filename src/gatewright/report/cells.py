@@ -91,6 +91,11 @@ def instead(row: Row) -> str:
     return f", was v{row.replaces}" if row.kind in MOVED and row.replaces not in (None, row.version) else ""
 
 
+def minute(at: str) -> str:
+    """`2026-11-09T13:00:00.000Z` to the minute, for people; whatever is no such time stays as it is."""
+    return re.sub(r"\A(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*Z\Z", r"\1 \2 UTC", at)
+
+
 def people(report: Report) -> str:
     """Those whose turn it is: `2 of octo, @acme/ml-leads; 1 of @acme/model-risk`."""
     return "; ".join(

@@ -43,6 +43,7 @@ def _report(report: Report) -> dict[str, Any]:
         "notes": list(report.notes),
         "why": report.why or None,
         "overridden": list(report.against),
+        "expires": report.expires or None,
         "error": None,
     }
 
@@ -123,6 +124,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "notes": [],
         "why": None,
         "overridden": [],
+        "expires": None,
         "error": {"message": str(error), "problems": problems},
     }
 

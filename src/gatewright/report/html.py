@@ -9,7 +9,7 @@ from typing import Any
 from gatewright.approvals import Counted, NotCounted
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import PolicyError, Undetermined, UsageError
-from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step
+from gatewright.report.cells import SIGNS, by_urgency, cells, instead, minute, next_step
 from gatewright.report.escape import html_text as text
 from gatewright.report.glyph import hull
 from gatewright.report.headline import headline
@@ -202,7 +202,8 @@ def _approvals(report: Report) -> str:
         ("✔&nbsp;met" if r.met else "…&nbsp;open", text(r.rule.name), f"{r.have} of {r.rule.count}", text(str(r.rule)))
         for r in standing.rules
     )
-    parts = ["<h2>Approvals</h2>", table(("Status", "Rule", "Given", "By"), rows, about="Approvals", head=1)]
+    until = f"<p>The request lapses on {text(minute(report.expires))}.</p>" if report.expires else ""
+    parts = [f"<h2>Approvals</h2>{until}", table(("Status", "Rule", "Given", "By"), rows, about="Approvals", head=1)]
     said = [(text(c.login), _said(c), text(c.at), "" if c.spare else text(c.rule), _spare(c)) for c in standing.counted]
     said += [(text(n.login), text(n.verb), "", "", text(_idle(n))) for n in standing.not_counted]
     said += [(text(o.login), "reject", text(o.at), "", text(o.reason)) for o in standing.vetoed_by]

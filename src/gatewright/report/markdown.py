@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from gatewright.approvals import NotCounted, Objection, RuleStanding, Standing, 
 from gatewright.comments import Command, show
 from gatewright.policy.model import Champion
 from gatewright.problem import PolicyError, Undetermined
-from gatewright.report.cells import SIGNS, by_urgency, cells, next_step, waits_for_people
+from gatewright.report.cells import SIGNS, by_urgency, cells, minute, next_step, waits_for_people
 from gatewright.report.escape import code, element, link, marker, visible
 from gatewright.report.escape import markdown as text
 from gatewright.report.glyph import progress
@@ -302,7 +301,8 @@ def _approvals(report: Report) -> str:
     if not rules:
         return ""
     need, have = sum(r.rule.count for r in rules), sum(min(r.have, r.rule.count) for r in rules)
-    lines = [f"**Approvals** {progress(have, need)} {have} of {need}"]
+    until = f" · the request lapses on {_when(report.expires)}" if report.expires else ""
+    lines = [f"**Approvals** {progress(have, need)} {have} of {need}{until}"]
     lines += [_rule(standing, report.standing) for standing in rules]
     lines += [f"- 🛑 {_objection(o, 'says no')}" for o in report.standing.vetoed_by]
     lines += [f"- ⏸️ {_objection(o, 'asks to wait')}" for o in report.standing.held_by]
@@ -380,8 +380,8 @@ def _counting(report: Report) -> str:
 
 
 def _when(at: str) -> str:
-    """`2026-11-09T13:00:00.000Z` to the minute: a comment stands for days, so that "an hour ago" would not."""
-    return text(re.sub(r"\A(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*Z\Z", r"\1 \2 UTC", at))
+    """A comment stands for days, so that "an hour ago" would not."""
+    return text(minute(at))
 
 
 def _why_idle(word: NotCounted) -> str:

@@ -25,7 +25,7 @@ class Report:
     entry: the ledger entry that records it; None where nothing was recorded. intended: the version was only asked
     about (evaluate) or a move was wanted (promote). notes: remarks that belong to no check. rollback: the candidate
     is to come back, and the holder to go. why: the reason that a person gave. against: what of the policy was
-    overridden, in sentences.
+    overridden, in sentences. expires: when the request lapses that waits for approvals, in UTC.
     """
 
     decision: Decision
@@ -42,6 +42,7 @@ class Report:
     rollback: bool = False
     why: str = ""
     against: tuple[str, ...] = ()
+    expires: str = ""
 
     @property
     def policy_digest(self) -> str:

@@ -15,6 +15,7 @@ from itertools import groupby
 
 from gatewright.ledger.entry import Row
 from gatewright.report import markdown
+from gatewright.report.cells import minute
 from gatewright.report.escape import code, visible
 from gatewright.report.escape import markdown as text
 from gatewright.report.model import Failure, History, Report, Rung, Status
@@ -112,7 +113,8 @@ def standing(status: Status) -> str:
 
 def _rung(status: Status, rung: Rung) -> str:
     holder = f"v{rung.holding.number}" if rung.holding.number else "nobody"
-    waits = (f"v{r.row.version} until {text(r.expires)}" for r in status.requests if r.row.target == rung.target.name)
+    asked = (r for r in status.requests if r.row.target == rung.target.name)
+    waits = (f"v{r.row.version} until {text(minute(r.expires))}" for r in asked)
     said = text(rung.holding.conflict) if rung.holding.conflict else holder
     return f"| {text(rung.target.name)} | {said} | {', '.join(waits)} |"
 

@@ -77,7 +77,7 @@ def _report(report: Report) -> Iterator[RenderableType]:
         yield from (_indented(_because(r)) for r in by_urgency(report.verdict) if r.status not in quiet)
         yield from (_slices(r) for r in report.verdict.results if r.slices)
     if report.standing.needed:
-        yield from _approvals(report.standing.rules)
+        yield from _approvals(report.standing.rules, report.expires)
     yield from (_indented(_line(("note ", "bold"), note)) for note in report.notes)
     yield from (_indented(_line(("did  " if report.entry else "plan ", "bold"), str(step))) for step in report.steps)
     yield Text()
@@ -163,9 +163,9 @@ def _slice(result: Result, part: SliceResult, picture: Picture | None) -> Iterat
     yield _text("too few rows to decide" if part.status == "skip" else "", "dim")
 
 
-def _approvals(rules: Iterable[Any]) -> Iterator[RenderableType]:
+def _approvals(rules: Iterable[Any], expires: str) -> Iterator[RenderableType]:
     yield Text()
-    yield Text("Approvals", "bold")
+    yield _line(("Approvals", "bold"), f" until {_moment(expires)}" if expires else "")
     for standing in rules:
         sign, colour = ("✔", "green") if standing.met else ("…", "yellow")
         count = f"{standing.have} of {standing.rule.count}"

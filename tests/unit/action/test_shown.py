@@ -114,6 +114,17 @@ def test_a_comment_fits_with_its_marker() -> None:
     assert ending.comment.endswith("_The rest does not fit into a comment._\n")
 
 
+def test_what_a_comment_has_no_room_for_goes_by_its_worth() -> None:
+    """Not by where it stands: what the pull request adds takes a quarter at most, and the digests stay."""
+    report = measured()
+    assert report.verdict is not None
+    many = replace(report, verdict=replace(report.verdict, results=report.verdict.results * 200))
+    body = of_report(many, PULL, PLACE, NOW, "- x\n" * LONGEST).comment
+    assert "Left out, as a comment has no more room: the slices of" in body
+    assert "· policy `" in body
+    assert 0 < body.count("- x\n") * 4 <= LONGEST / 4
+
+
 def test_the_end_of_a_forbidden_promotion_is_an_evaluation() -> None:
     """Whose check run says what the evaluation says."""
     report = replace(evaluated(2, "staging"), decision=Decision("evaluated", Reason.UNSAFE_EVENT))
