@@ -41,7 +41,7 @@ ALERTS: dict[str, str] = {
 EMOJI: dict[Status, str] = {
     "fail": "❌",
     "error": "❓",
-    "inconclusive": "❔",
+    "inconclusive": "⚖️",
     "warn": "⚠️",
     "skip": "➖",
     "waived": "🔓",

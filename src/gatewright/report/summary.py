@@ -27,7 +27,12 @@ _HEAD = re.compile(r"\A(?:<!--.*?-->\n)?### [^\n]*\n")
 _FLOW = '%%{init: {"flowchart": {"nodeSpacing": 20, "rankSpacing": 24}}}%%\nflowchart LR'
 _CHART = (
     '%%{init: {"xyChart": {"height": 260, "width": 760}, "themeVariables": {"xyChart": '
-    '{"backgroundColor": "transparent", "plotColorPalette": "#2da44e, #cf222e"}}}}%%\nxychart-beta'
+    '{"backgroundColor": "transparent", "plotColorPalette": "#2f81f7, #db6d28"}}}}%%\nxychart-beta'
+)
+#: grey with white words, in light and dark alike; without it mermaid paints every day another colour
+_DAYS = (
+    '%%{init: {"timeline": {"disableMulticolor": true}, "themeVariables": '
+    '{"cScale0": "#57606a", "cScaleLabel0": "#ffffff", "cScaleInv0": "#57606a"}}}%%\ntimeline'
 )
 _CLASSES = {"done": "#1a7f37", "failed": "#cf222e", "open": "#9a6700"}
 _LABEL = re.compile(r"[^A-Za-z0-9 .:,_/+-]")
@@ -65,7 +70,7 @@ def summary(
 ) -> str:
     """The page for an evaluation, a promotion or a rollback.
 
-    trend: draws what the target's holders were worth. history: draws what befell the candidate. extra: Markdown to
+    history: draws what befell the candidate. trend: draws what the target's holders were worth. extra: Markdown to
     stand at the end.
     """
     body = _HEAD.sub("", markdown.comment(report, now)).strip()
@@ -76,10 +81,10 @@ def summary(
         said,
         _undo(report),
         way(report),
-        past(history, report.candidate.number),
-        chart(trend),
         moved(report),
         rest,
+        past(history, report.candidate.number),
+        chart(trend),
         extra,
     )
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -206,11 +211,11 @@ def past(history: History | None, version: int) -> str:
     rows = [row for row, _ in events if row.version == version and row.kind != "intended"]
     if not rows:
         return ""
-    lines = ["timeline", f"    title What the ledger says of v{version}"]
+    lines = [_DAYS]
     for day, those in groupby(rows[-MOST_EVENTS:], key=lambda row: row.at[:10]):
         told = " : ".join(map(_event, those))
         lines.append(f"    {_period(day)} : {told}")
-    return "```mermaid\n" + "\n".join(lines) + "\n```"
+    return f"### What the ledger remembers of v{version}\n\n```mermaid\n" + "\n".join(lines) + "\n```"
 
 
 def _event(row: Row) -> str:
@@ -245,7 +250,8 @@ def chart(trend: Trend | None) -> str:
         f"    line [{', '.join(f'{p.value:.6g}' for p in points)}]",
         f"    line [{', '.join(f'{p.limit:.6g}' for p in points)}]",
     ]
-    legend = "<sub>Green: the version's value. Red: the limit that applied that day.</sub>"
+    value, limit = (f"{x:.6g}" for x in (points[-1].value, points[-1].limit))
+    legend = f"<sub>Blue: each version's value, at last {value}. Orange: the limit of its day, at last {limit}.</sub>"
     return "```mermaid\n" + "\n".join(lines) + f"\n```\n\n{legend}"
 
 

@@ -64,11 +64,8 @@ def test_the_past_is_told_where_a_history_is_given() -> None:
     history, report = examples()["history"], REPORTS["promoted"]
     assert isinstance(history, History)
     page = summary(report, NOW, history=history)
-    assert fences(page)[1].splitlines() == [
-        "timeline",
-        "    title What the ledger says of v2",
-        "    2026-11-09 : promoted to staging by octo",
-    ]
+    assert "### What the ledger remembers of v2" in page
+    assert fences(page)[1].splitlines()[1:] == ["timeline", "    2026-11-09 : promoted to staging by octo"]
     assert past(history, 99) == past(None, 2) == ""
     assert "timeline" not in summary(report, NOW)
 
@@ -78,16 +75,16 @@ def test_a_timeline_keeps_its_lines(name: str) -> None:
     """A colon would be another event, a line break another day."""
     (row, _), *_ = [e for e in _events() if e[0].kind == "promoted"]
     block = past(History("fraud", ((replace(row, target=name, by=name, at="2026-11-09T"), None),)), 2).splitlines()
-    assert block[:3] == ["```mermaid", "timeline", "    title What the ledger says of v2"]
-    assert re.fullmatch(r"    2026-11-09 : [^:#;]*", block[3])
-    assert block[4:] == ["```"]
+    assert (block[2], block[4]) == ("```mermaid", "timeline")
+    assert re.fullmatch(r"    2026-11-09 : [^:#;]*", block[5])
+    assert block[6:] == ["```"]
 
 
 def test_a_timeline_ends_with_the_newest() -> None:
     """Of a version that has been through much."""
     (row, _), *_ = [e for e in _events() if e[0].kind == "promoted"]
     many = tuple((replace(row, n=n, at=f"2026-10-{n:02}T"), None) for n in range(1, 31))
-    days = past(History("fraud", many), 2).splitlines()[3:-1]
+    days = past(History("fraud", many), 2).splitlines()[5:-1]
     assert len(days) == MOST_EVENTS
     assert days[-1].startswith("    2026-10-30 : ")
 
