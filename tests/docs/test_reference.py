@@ -12,6 +12,7 @@ import pytest
 from docs.pages import PAGES, ROOT, first_cells, page, reference
 from docs.test_examples import leaves
 from gatewright import cli, decision
+from gatewright.cli import parts
 from gatewright.decision import Reason
 from gatewright.ledger import entry
 
@@ -69,7 +70,7 @@ def test_every_exit_code_is_explained() -> None:
     codes = {decision.DONE, decision.REFUSED, 2, decision.UNDETERMINED, 130}
     assert set(map(int, told)) == codes
     assert {str(c) for c in codes - {130}} == set(re.findall(r"\*\*(\d)\*\*", page("README.md").text))
-    assert {str(c) for c in codes - {130}} == set(re.findall(r"\b(\d) (?=the|done|it)", cli.EPILOG))
+    assert {str(c) for c in codes - {130}} == set(re.findall(r"\b(\d) (?=the|done|it)", parts.EPILOG))
 
 
 def test_every_reason_is_on_its_page_and_no_other() -> None:
