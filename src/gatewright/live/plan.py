@@ -24,12 +24,11 @@ class Expected:
     """What is known before the start; None is unknown.
 
     units_a_day: new units of both arms together. deviation: the standard deviation of one unit's primary outcome, as
-    the champion's history shows it. effect: the smallest difference of the primary worth finding.
+    the champion's history shows it.
     """
 
     units_a_day: float | None = None
     deviation: float | None = None
-    effect: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def deviation_of(history: Moments) -> float | None:
 def plan(live: Live, expected: Expected) -> Plan:
     """Refuses what cannot finish by `max_runtime`; UsageError for a split that no router can carry out."""
     parts_of(live.split["challenger"])
-    effect = expected.effect if live.primary.require == "superior" else float(live.primary.margin)
+    effect = float(live.primary.effect if live.primary.require == "superior" else live.primary.margin) or None
     counted = float(live.max_runtime) - float(live.label_maturity)
     obtained = None if expected.units_a_day is None else expected.units_a_day * max(counted, 0) / DAY
     needed = _needed(live, expected.deviation, effect, obtained)
@@ -167,7 +166,7 @@ def _too_little(live: Live, obtained: float | None) -> str:
 
 
 def _too_fine(live: Live, needed: float | None, obtained: float | None, effect: float | None) -> str:
-    if needed is None or obtained is None or effect is None or needed <= obtained or not effect:
+    if needed is None or obtained is None or effect is None or needed <= obtained:
         return ""
     wanted = show(math.ceil(needed)) if math.isfinite(needed) else "more than there will be"
     return (

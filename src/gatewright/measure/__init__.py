@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from gatewright.evidence import Evidence, Fact, Need, Scalar, needs
-from gatewright.measure import benchmarked, lineage, model, run, signature, unmeasured
+from gatewright.measure import benchmarked, lineage, live, model, run, signature
 from gatewright.measure.lineage import public
 from gatewright.measure.mlmodel import MLmodel
 from gatewright.measure.quoting import storable
@@ -18,7 +18,7 @@ from gatewright.registry import Registry
 from gatewright.subject import Version
 
 #: every family of facts: its rows are the paths that a policy may name, its `collect` reads them
-_FAMILIES = (run, signature, model, lineage, benchmarked, unmeasured)
+_FAMILIES = (run, signature, model, lineage, benchmarked, live)
 
 PATHS = Paths(row for family in _FAMILIES for row in family.ROWS)
 
@@ -34,15 +34,16 @@ def measure(
     champion: Version | None,
     registry: Registry,
     now: datetime,
-    benchmark: tuple[Fact, ...] = (),
+    given: tuple[Fact, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Evidence:
     """Gathers what the checks of `target` ask for, and no more; ages count to `now`, which has a time zone.
 
-    benchmark: the facts of the holdout's record, which are read before and not here; notes: remarks about it.
+    given: facts that were gathered before and not here, of the holdout and of the live split; notes: remarks on
+    them.
     Raises Undetermined where the registry or its artifact store cannot be read.
     """
-    had = {fact.path.family for fact in benchmark}
+    had = {fact.path.family for fact in given}
     asked = tuple(n for n in needs(target.checks) if n.path.family not in had)
     once = Once(registry)
     rival = None if champion is None else Reading("champion", champion, once, now)
@@ -51,7 +52,7 @@ def measure(
     with ThreadPoolExecutor(max_workers=3) as pool:
         file = pool.submit(lambda: mine.mlmodel)
         theirs = pool.submit(_facts, rival, compared)
-        facts = (*_facts(mine, _paths(asked)), *theirs.result(), *benchmark)
+        facts = (*_facts(mine, _paths(asked)), *theirs.result(), *given)
         subject = _subject(target, mine, file.result(), rival)
     return Evidence(subject, policy.digest(target), facts, notes)
 

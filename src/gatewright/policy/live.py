@@ -118,6 +118,7 @@ def _metric(node: Node | None, require: Literal["superior", "non_inferior"], fau
         margin=fields.share("margin", Decimal(0)),
         column=fields.text("column"),
         per=fields.text("per"),
+        effect=fields.share("effect", Decimal(0)),
     )
     _metric_fits(metric, fields, require, faults)
     return metric
@@ -126,6 +127,10 @@ def _metric(node: Node | None, require: Literal["superior", "non_inferior"], fau
 def _metric_fits(metric: LiveMetric, fields: Fields, require: str, faults: Faults) -> None:
     if metric.margin < 0:
         faults.add(fields.at("margin"), '"margin" must not be negative', "it is how much worse is still accepted")
+    if metric.effect < 0:
+        faults.add(fields.at("effect"), '"effect" must not be negative', "it is how much better is worth finding")
+    elif "effect" in fields and metric.require == "non_inferior":
+        faults.add(fields.at("effect"), '"effect" goes with require: superior', "leave it out, or ask for better")
     if require == "non_inferior" and metric.require == "superior":
         faults.add(
             fields.at("require"),

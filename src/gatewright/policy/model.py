@@ -128,6 +128,7 @@ class LiveMetric:
 
     require: the challenger is to be `superior`, or `non_inferior` within `margin`. column: where its values are,
     "" for the column of its name. per: for a ratio of two sums (clicks per view), the column below the line.
+    effect: the smallest improvement worth finding, 0 if nobody says.
     """
 
     name: str
@@ -136,6 +137,7 @@ class LiveMetric:
     margin: Decimal = Decimal(0)
     column: str = ""
     per: str = ""
+    effect: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,12 @@ METRIC = Block(
         Key("margin", "share", "How much worse is still accepted, as a difference.", "0"),
         Key("column", "text", "The column of its values, where it is not the name."),
         Key("per", "text", "For a ratio of two sums: the column below the line."),
+        Key(
+            "effect",
+            "share",
+            "The smallest improvement worth finding, as a difference: a split that cannot find it is not begun.",
+            "0",
+        ),
     ),
 )
 
