@@ -157,7 +157,10 @@ def perform(step: Step, models: Models) -> Models:
     if step.kind == "stage":
         versions = tuple(_restaged(step, v) for v in where.versions)
         return {**models, step.model: replace(where, versions=versions)}
-    if step.kind == "tag":
+    if step.kind == "unalias":
+        others = {a: n for a, n in where.aliases.items() if (a, n) != (step.value, step.version)}
+        return {**models, step.model: replace(where, aliases=others)}
+    if step.kind in ("tag", "untag"):
         versions = tuple(_tagged(step, v) for v in where.versions)
         return {**models, step.model: replace(where, versions=versions)}
     destination = models.get(step.value) or Model(step.value)
@@ -182,7 +185,8 @@ def _restaged(step: Step, version: Version) -> Version:
 def _tagged(step: Step, version: Version) -> Version:
     if version.number != step.version:
         return version
-    return replace(version, tags={**version.tags, step.key: step.value})
+    others = {key: value for key, value in version.tags.items() if key != step.key}
+    return replace(version, tags=others if step.kind == "untag" else {**others, step.key: step.value})
 
 
 def snapshot(target: Target, candidate: Version, models: Models) -> dict[str, Any]:

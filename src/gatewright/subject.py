@@ -97,6 +97,8 @@ class Step:
     alias: `value` points at `model/version`.
     copy: `model/version` is copied into the registered model `value`.
     tag: `model/version` is tagged `key` = `value`.
+    unalias: `value`, which points at `model/version`, is taken away.
+    untag: the tag `key` of `model/version` is taken away.
     """
 
     kind: str
@@ -110,6 +112,8 @@ class Step:
         what = f"{self.model}/{self.version}"
         if self.kind == "copy":
             return f"copy {what} to {self.value}"
-        if self.kind == "tag":
-            return f"tag {what} {self.key}"
+        if self.kind in ("tag", "untag"):
+            return f"{self.kind} {what} {self.key}"
+        if self.kind == "unalias":
+            return f"{what} loses @{self.value}"
         return f"{what} → {'@' if self.kind == 'alias' else 'stage '}{self.value}"

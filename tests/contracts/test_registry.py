@@ -197,6 +197,32 @@ def test_a_version_is_tagged_and_keeps_the_tags_it_has(world: World, unique: str
     assert [v.tags.get("gatewright.rolled_back.production") for v in model.versions] == [said, None]
 
 
+def test_an_alias_and_a_tag_are_taken_away(world: World, unique: str) -> None:
+    """Others stay; what is gone already is not missed."""
+    world.add(unique, tags={"risk": "low", "weight": "10"})
+    for step in (
+        Step("alias", unique, 1, "champion"),
+        Step("alias", unique, 1, "challenger"),
+        Step("unalias", unique, 1, "challenger"),
+        Step("untag", unique, 1, "", key="weight"),
+    ):
+        left = world.registry.apply(step)
+        assert world.registry.apply(step) == left
+    model = world.registry.model(unique)
+    assert model is not None and model.aliases == {"champion": 1}
+    assert left.tags == {"risk": "low"}
+
+
+def test_an_alias_that_points_elsewhere_by_now_is_left_alone(world: World, unique: str) -> None:
+    """Somebody has moved it meanwhile."""
+    for _ in (1, 2):
+        world.add(unique)
+    world.registry.apply(Step("alias", unique, 2, "challenger"))
+    world.registry.apply(Step("unalias", unique, 1, "challenger"))
+    model = world.registry.model(unique)
+    assert model is not None and model.aliases == {"challenger": 2}
+
+
 @pytest.mark.parametrize("kind", ["stage", "alias", "copy", "tag"])
 def test_a_step_for_a_version_that_is_gone_changes_nothing(world: World, unique: str, kind: str) -> None:
     """It is undetermined, with the name of what is missing."""

@@ -53,5 +53,8 @@ CALLS: Mapping[str, Call] = {
         "runs/log-parameter",
         "runs/set-tag",
     ),
+    # Named apart from the calls of the same route, or of the same kind, that write.
+    "registered-models/delete-alias": Call("DELETE", "registered-models/alias"),
+    "model-versions/delete-tag": Call("DELETE", "model-versions/delete-tag"),
     **_calls("POST", "runs/create", "model-versions/create", repeatable=False),
 }

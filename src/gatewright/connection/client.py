@@ -223,6 +223,7 @@ _ANSWERS: Mapping[str, Callable[..., Any]] = {
     "registered-models/get": lambda c, name: {"registered_model": c.get_registered_model(name)},
     "registered-models/create": lambda c, name: {"registered_model": c.create_registered_model(name)},
     "registered-models/alias": lambda c, name, alias, version: c.set_registered_model_alias(name, alias, version),
+    "registered-models/delete-alias": lambda c, name, alias: c.delete_registered_model_alias(name, alias),
     "model-versions/search": lambda c, filter, max_results, order_by=None, page_token=None: _paged(
         "model_versions", c.search_model_versions(filter, max_results, order_by, page_token)
     ),
@@ -230,6 +231,7 @@ _ANSWERS: Mapping[str, Callable[..., Any]] = {
         "artifact_uri": c.get_model_version_download_uri(name, version)
     },
     "model-versions/set-tag": lambda c, name, version, key, value: c.set_model_version_tag(name, version, key, value),
+    "model-versions/delete-tag": lambda c, name, version, key: c.delete_model_version_tag(name, version, key),
     "model-versions/transition-stage": lambda c, name, version, stage, archive_existing_versions: {
         "model_version": c.transition_model_version_stage(name, version, stage, archive_existing_versions)
     },

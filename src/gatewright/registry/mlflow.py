@@ -147,28 +147,11 @@ class MlflowRegistry:
         what = str(step)
         if step.kind == "copy":
             return self._copy(step)
-        if step.kind == "stage":
-            done = self._connection.call(
-                what,
-                "model-versions/transition-stage",
-                name=step.model,
-                version=str(step.version),
-                stage=step.value,
-                archive_existing_versions=step.archive,
-            )
-        elif step.kind == "tag":
-            done = self._connection.call(
-                what,
-                "model-versions/set-tag",
-                name=step.model,
-                version=str(step.version),
-                key=step.key,
-                value=step.value,
-            )
+        if step.kind in ("unalias", "untag") and not _is_there(step, self._must(step.model, what)):
+            done: Answer | None = {}
         else:
-            done = self._connection.call(
-                what, "registered-models/alias", name=step.model, alias=step.value, version=str(step.version)
-            )
+            name, fields = _sent(step)
+            done = self._connection.call(what, name, **fields)
         version = self._must(step.model, what).version(step.version)
         if done is None or version is None:
             self._gone(what, f"{step.model}/{step.version}")
@@ -224,6 +207,29 @@ class MlflowRegistry:
                 f"the answer of {self.address} cannot be understood: {said}",
                 "Check that the tracking URI is an MLflow server's, and that nothing between changes answers.",
             ) from e
+
+
+def _sent(step: Step) -> tuple[str, dict[str, Any]]:
+    """The call that performs a step within one registered model, and its fields."""
+    version = {"name": step.model, "version": str(step.version)}
+    if step.kind == "stage":
+        fields = {**version, "stage": step.value, "archive_existing_versions": step.archive}
+        return "model-versions/transition-stage", fields
+    if step.kind == "tag":
+        return "model-versions/set-tag", {**version, "key": step.key, "value": step.value}
+    if step.kind == "untag":
+        return "model-versions/delete-tag", {**version, "key": step.key}
+    if step.kind == "unalias":
+        return "registered-models/delete-alias", {"name": step.model, "alias": step.value}
+    return "registered-models/alias", {**version, "alias": step.value}
+
+
+def _is_there(step: Step, model: Model) -> bool:
+    """Whether what is to be taken away is there; an alias that points elsewhere meanwhile is somebody else's."""
+    if step.kind == "unalias":
+        return model.aliases.get(step.value) == step.version
+    version = model.version(step.version)
+    return version is None or step.key in version.tags
 
 
 def _version(found: Answer) -> Version:
