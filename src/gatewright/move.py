@@ -29,6 +29,11 @@ LEASE = timedelta(seconds=120)
 MARGIN = timedelta(seconds=45)
 
 
+#: what the registry shows → the next step, None if nothing is left to do
+Following = Callable[[ladder.Models], "Step | None"]
+#: finishes what an intent was for: gate, the intent as taken over, its case, the intent as it was; tells people what
+Finish = Callable[[Gate, Row, Case, Entry], str]
+
 #: how a move that was carried out is entered
 Ending = Literal["promoted", "overridden", "rolled_back"]
 
@@ -70,18 +75,18 @@ def move(
     objection: asked last, under the lock; a decision that it gives takes the place of the one to be carried out.
     """
     case, evidence, decision = order.case, order.evidence, order.decision
-    intent = _lock(gate, order, attachments)
+    intent = lock(gate, _intent(gate, order), attachments)
     if intent is None:
-        return Moved(Decision("error", Reason.LOCK_HELD, _who_moves(gate)))
+        return Moved(Decision("error", Reason.LOCK_HELD, who_moves(gate)))
     try:
         now = look(gate, Subject(case.candidate.model, case.candidate.number), case.target)
         changed = _changed(order, now, gate.ledger.rows(gate.policy.model), measure) or objection(now)
     except Exception:
-        _abort(gate, intent, case, "what it was decided on could not be read again")
+        abort(gate, intent, case, "what it was decided on could not be read again")
         raise
     if changed is not None:
-        return Moved(changed, (), _abort(gate, intent, case, changed.detail, changed.reason))
-    steps, models = _climb(gate, case, intent, now.models, order.leaving)
+        return Moved(changed, (), abort(gate, intent, case, changed.detail, changed.reason))
+    steps, models = climb(gate, intent, case, now.models, _ascent(case, order.leaving))
     closing = draft(
         gate,
         order.kind,
@@ -95,14 +100,23 @@ def move(
         after=ladder.snapshot(case.target, case.candidate, models),
         closes=intent.n,
     )
-    return Moved(decision, steps, _end(gate, intent, closing))
+    return Moved(decision, steps, end(gate, intent, closing))
 
 
-def _lock(gate: Gate, order: Order, attachments: Mapping[str, bytes]) -> Row | None:
+def lock(gate: Gate, intent: Entry, attachments: Mapping[str, bytes]) -> Row | None:
+    """Appends an intent, which locks the model; None while another one does."""
+
+    def build(rows: tuple[Row, ...]) -> Entry | None:
+        return None if open_intent(rows) else replace(intent, lease=stamp(gate.now() + LEASE))
+
+    return append(gate, build, attachments)
+
+
+def _intent(gate: Gate, order: Order) -> Entry:
     case = order.case
     steps = list(ladder.plan(case.target, case.candidate, case.models, order.leaving))
     after = steps[-1][1] if steps else case.models
-    entry = draft(
+    return draft(
         gate,
         "intended",
         case,
@@ -113,13 +127,8 @@ def _lock(gate: Gate, order: Order, attachments: Mapping[str, bytes]) -> Row | N
         after=ladder.snapshot(case.target, case.candidate, after),
         steps=tuple(plain(step) for step, _ in steps),
         replaces=case.holding.number,
-        details={"target": _held_by(case.target), "leaving": plain(order.leaving), "ends": _ends(order)},
+        details={"target": held_by(case.target), "leaving": plain(order.leaving), "ends": _ends(order)},
     )
-
-    def build(rows: tuple[Row, ...]) -> Entry | None:
-        return None if open_intent(rows) else replace(entry, lease=stamp(gate.now() + LEASE))
-
-    return append(gate, build, attachments)
 
 
 def _ends(order: Order) -> dict[str, Any]:
@@ -127,12 +136,14 @@ def _ends(order: Order) -> dict[str, Any]:
     return {"kind": order.kind, "text": order.text, "details": plain(order.details)}
 
 
-def _held_by(target: Target) -> dict[str, Any]:
+def held_by(target: Target) -> dict[str, Any]:
+    """How a target is held, for whoever has to finish a move when the policy has changed."""
     keys = ("name", "stage", "archive_existing", "alias", "copy_to")
     return {key: getattr(target, key) for key in keys}
 
 
-def _who_moves(gate: Gate) -> str:
+def who_moves(gate: Gate) -> str:
+    """Who holds the lock, in a sentence."""
     row = open_intent(gate.ledger.rows(gate.policy.model))
     entry = gate.ledger.entry(gate.policy.model, row) if row else None
     if entry is None:
@@ -164,16 +175,20 @@ def _change(what: str, was: int | None, is_now: int | None) -> str:
     return f"{what} was {before} and is {after}"
 
 
-def _climb(
-    gate: Gate, case: Case, intent: Row, models: ladder.Models, leaving: Leaving | None
+def _ascent(case: Case, leaving: Leaving | None) -> Following:
+    return lambda models: ladder.next_step(case.target, case.candidate, models, leaving)
+
+
+def climb(
+    gate: Gate, intent: Row, case: Case, models: ladder.Models, following: Following
 ) -> tuple[tuple[Step, ...], ladder.Models]:
-    """Performs the next step until none is left, reading the registry again after each.
+    """Performs the step that `following` names until it names none, reading the registry again after each.
 
     models: what the registry has just shown. Returns the steps, and what it shows in the end.
     """
     steps: list[Step] = []
     started = gate.now()
-    while (step := ladder.next_step(case.target, case.candidate, models, leaving)) is not None:
+    while (step := following(models)) is not None:
         if gate.now() - started > LEASE - MARGIN:
             raise _unfinished(intent, "the registry is too slow for the lease")
         if steps.count(step) > 1:
@@ -192,7 +207,7 @@ def _unfinished(intent: Row, why: str) -> Undetermined:
     )
 
 
-def _end(gate: Gate, intent: Row, entry: Entry) -> Row | None:
+def end(gate: Gate, intent: Row, entry: Entry) -> Row | None:
     """Closes an intent, unless somebody has taken it over."""
     return append(gate, lambda rows: entry if _still_open(rows, intent) else None)
 
@@ -202,17 +217,20 @@ def _still_open(rows: tuple[Row, ...], intent: Row) -> bool:
     return lock is not None and lock.n == intent.n
 
 
-def _abort(gate: Gate, intent: Row, case: Case, why: str, reason: Reason = Reason.UNDETERMINED) -> Row | None:
+def abort(gate: Gate, intent: Row, case: Case, why: str, reason: Reason = Reason.UNDETERMINED) -> Row | None:
     """Gives the lock back; if not even that can be written, its lease ends it."""
     entry = draft(gate, "aborted", case, reason=str(reason), text=why, closes=intent.n)
     try:
-        return _end(gate, intent, entry)
+        return end(gate, intent, entry)
     except Undetermined:
         return None
 
 
-def settle(gate: Gate) -> tuple[str, ...]:
-    """Finishes or aborts a move whose run died; returns what it did, in a sentence for people."""
+def settle(gate: Gate, others: Mapping[str, Finish] | None = None) -> tuple[str, ...]:
+    """Finishes or aborts what a run that died had begun; returns what it did, in a sentence for people.
+
+    others: how intents are finished that move no version, by the name under which their details tell of it.
+    """
     model = gate.policy.model
     row = open_intent(gate.ledger.rows(model))
     if row is None:
@@ -226,10 +244,11 @@ def settle(gate: Gate) -> tuple[str, ...]:
         )
     if stamp(gate.now()) < entry.lease:
         return ()
-    return _take_over(gate, row, entry)
+    finish = next((f for name, f in (others or {}).items() if name in entry.details), _finish)
+    return _take_over(gate, row, entry, finish)
 
 
-def _take_over(gate: Gate, row: Row, entry: Entry) -> tuple[str, ...]:
+def _take_over(gate: Gate, row: Row, entry: Entry, finish: Finish) -> tuple[str, ...]:
     target = _target_of(entry)
     candidate = Version(entry.model, entry.version or 0)
     models = read(gate, target)
@@ -244,9 +263,7 @@ def _take_over(gate: Gate, row: Row, entry: Entry) -> tuple[str, ...]:
         return replace(again, lease=stamp(gate.now() + LEASE)) if _still_open(rows, row) else None
 
     taken = append(gate, build)
-    if taken is None:
-        return ()
-    return (_finish(gate, taken, case, entry),)
+    return () if taken is None else (finish(gate, taken, case, entry),)
 
 
 def _of(entry: Entry) -> dict[str, Any]:
@@ -261,9 +278,9 @@ def _finish(gate: Gate, intent: Row, case: Case, entry: Entry) -> str:
     shown = read(gate, case.target)
     untouched = plain(ladder.snapshot(case.target, case.candidate, shown)) == plain(entry.before)
     if untouched and ladder.next_step(case.target, case.candidate, shown, leaving) is not None:
-        _abort(gate, intent, case, "the run that began it died before it changed anything")
+        abort(gate, intent, case, "the run that began it died before it changed anything")
         return f"Found {what}: it had changed nothing, so it was aborted."
-    _, models = _climb(gate, case, intent, shown, leaving)
+    _, models = climb(gate, intent, case, shown, _ascent(case, leaving))
     text = " · ".join(filter(None, (str(ends.get("text", "")), f"finished for {entry.actor.login}")))
     closing = replace(
         draft(gate, ends.get("kind", "promoted"), case, reason=entry.reason, text=text, closes=intent.n),
@@ -274,7 +291,7 @@ def _finish(gate: Gate, intent: Row, case: Case, entry: Entry) -> str:
         before=entry.before,
         after=ladder.snapshot(case.target, case.candidate, models),
     )
-    _end(gate, intent, closing)
+    end(gate, intent, closing)
     return f"Found {what}: it was finished."
 
 
