@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from gatewright.ladder import Holding, Models, holding, home
 from gatewright.ledger import Ledger
 from gatewright.ledger.entry import Actor
+from gatewright.live.plan import Expected
+from gatewright.live.trial import Trial
 from gatewright.measure.holdout.benchmark import Benchmark, Order, run
-from gatewright.policy.model import Policy, Target
+from gatewright.measure.live import Tables
+from gatewright.measure.live.table import Seen
+from gatewright.policy.model import Live, Policy, Target
 from gatewright.problem import Undetermined, UsageError
 from gatewright.registry import Registry
 from gatewright.subject import Model, Subject, Version
@@ -26,6 +30,16 @@ SIGN_IN = (
 
 class Torn(Undetermined):
     """The registry names two holders: by somebody's hand, or because a move stands between two of its steps."""
+
+
+class Outcomes(Protocol):
+    """Where a live split's outcomes are read. Raises Undetermined where they cannot be."""
+
+    def seen(self, live: Live, trial: Trial, now: datetime) -> Seen:
+        """Both arms of a split at every look since its start."""
+
+    def expected(self, live: Live, champion: int, now: datetime) -> Expected:
+        """What the champion's last weeks let a plan expect."""
 
 
 class Audience(Protocol):
@@ -48,6 +62,7 @@ class Gate:
     audience: None where nobody can be listened to or looked up; what the ledger holds counts there too.
     asker: who asks for what nobody has asked for yet, where that is not whoever runs the command: somebody who approves
     what a pull request shows has not asked for it.
+    outcomes reads what came of a live split, where the policy says it is.
     """
 
     policy: Policy
@@ -59,6 +74,7 @@ class Gate:
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
     rebenchmark: bool = False
     score: Callable[[Order, Registry, Callable[[str, int, int], None]], Benchmark] = run
+    outcomes: Outcomes = field(default_factory=Tables)
     audience: Audience | None = None
     asker: Actor | None = None
 

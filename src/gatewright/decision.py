@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from gatewright.approvals import Standing, about
 from gatewright.verdict import Verdict
 
-Kind = Literal["promoted", "pending", "refused", "rolled_back", "evaluated", "noop", "error"]
+Kind = Literal["promoted", "pending", "refused", "rolled_back", "evaluated", "started", "stopped", "noop", "error"]
 
 DONE, REFUSED, UNDETERMINED = 0, 1, 3
 
@@ -150,6 +151,42 @@ class Reason(Enum):
         "A workflow that this event starts may be anybody's, so that it is never trusted with a move.",
         "Ask for it by a comment, or by starting a workflow on the default branch.",
     )
+    LIVE_RUNNING = (
+        "live_running",
+        "A live split runs, and what came of it so far decides nothing.",
+        "Wait: gatewright live status says until when, and live stop --keep ends it.",
+    )
+    LIVE_SUPERIOR = (
+        "live_superior",
+        "The live split has shown that the challenger is what the policy asks for.",
+        "Promote it: gatewright live stop --promote; the nightly live status --act does so by itself.",
+    )
+    LIVE_HARM = (
+        "live_harm",
+        "The challenger is clearly worse in production.",
+        "Nothing: everybody sees the champion again. Look into the metric that the report names.",
+    )
+    LIVE_TIMED_OUT = (
+        "live_timed_out",
+        "The longest runtime is over and nothing was decided, so the champion stays.",
+        "Try again with more traffic, a larger share, or a larger effect to look for.",
+    )
+    LIVE_INVALID = (
+        "live_invalid",
+        "The two arms are not what they were meant to be, so that comparing them would mislead.",
+        "Look for what loses or doubles units: the router, the log, bots. Then start a new split.",
+    )
+    LIVE_KEPT = ("live_kept", "Somebody has ended the live split and kept the champion.", "Nothing.")
+    LIVE_CANNOT_FINISH = (
+        "live_cannot_finish",
+        "The live split as planned cannot end in a decision.",
+        "Change the live block as the report says, and start again.",
+    )
+    NO_LIVE = (
+        "no_live",
+        "No live split runs.",
+        "Start one: gatewright live start MODEL/VERSION --against TARGET.",
+    )
     DRY_RUN = ("dry_run", "A rehearsal: this would be done, and nothing was.", "Run it without --dry-run.")
 
     def __init__(self, code: str, meaning: str, next_step: str) -> None:
@@ -229,10 +266,22 @@ def answered(decision: Decision, standing: Standing, comment: int) -> Decision:
     return Decision("pending", Reason.of(told.because), told.detail)
 
 
+#: how a live split ends, by what it came to
+ENDS: Mapping[str, Reason] = {
+    "running": Reason.LIVE_RUNNING,
+    "superior": Reason.LIVE_SUPERIOR,
+    "harm": Reason.LIVE_HARM,
+    "timed_out": Reason.LIVE_TIMED_OUT,
+    "invalid": Reason.LIVE_INVALID,
+}
+
+
 def exit_code(decision: Decision, verdict: Verdict | None) -> int:
     """0 done, nothing to do or pending; 1 the verdict is fail or inconclusive; 3 not determined, nothing changed."""
     if decision.kind == "error" or (verdict is not None and verdict.outcome == "error"):
         return UNDETERMINED
+    if decision.reason in (Reason.LIVE_HARM, Reason.LIVE_INVALID):
+        return REFUSED
     if decision.kind == "refused" or (verdict is not None and verdict.outcome != "pass"):
         return REFUSED
     return DONE

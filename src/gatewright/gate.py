@@ -22,7 +22,8 @@ from gatewright.ledger.envelope import Keys
 from gatewright.measure import measure
 from gatewright.measure.loading import try_loading
 from gatewright.measure.quoting import storable
-from gatewright.move import Ending, Order, move, settle
+from gatewright.move import Ending, Order, move
+from gatewright.observations import observed
 from gatewright.override import overridden
 from gatewright.policy.model import Rule, Target
 from gatewright.problem import Undetermined, UsageError
@@ -32,6 +33,7 @@ from gatewright.report.stored import attachments
 from gatewright.rollback import Wish, find_way, gathered, judged, said_of, taken_from, worded
 from gatewright.subject import Subject, Version
 from gatewright.thread import Membership, Person
+from gatewright.trials import settled, tidy
 from gatewright.verdict import Verdict, judge
 
 T = TypeVar("T")
@@ -39,8 +41,8 @@ T = TypeVar("T")
 
 def evaluate(gate: Gate, subject: Subject, to: str) -> Report:
     """Gathers evidence and says what the policy makes of it; writes nothing but the record of a holdout benchmark."""
-    target = _target(gate, to)
-    report = _judged(gate, _steady(gate, lambda: look(gate, subject, target)))
+    case = look_at(gate, subject, target_of(gate, to))
+    report = judged_for(gate, case)
     return replace(report, decision=Decision("evaluated", report.decision.reason))
 
 
@@ -49,14 +51,14 @@ def promote(gate: Gate, subject: Subject, to: str, *, why: str = "", override: b
 
     why: a reason in the words of whoever asks; owed with `override`, which goes ahead against the policy.
     """
-    target, why = _target(gate, to), storable(why)
-    notes = settle(gate)
-    case = _steady(gate, lambda: look(gate, subject, target))
+    target, why = target_of(gate, to), storable(why)
+    notes = settled(gate)
+    case = look_at(gate, subject, target)
     stop = stopped(_situation(gate, case))
     if stop is not None and not (override and stop.kind == "refused"):
         report = Report(stop, gate.policy, target, case.candidate, case.holding, notes=notes, why=why)
         return _record(gate, case, report)
-    report = _judged(gate, case, record=True)
+    report = judged_for(gate, case, record=True)
     report = replace(report, notes=(*notes, *report.notes), why=why)
     if override:
         report = overridden(report, gate.actor, _member_of(gate), stop)
@@ -65,8 +67,8 @@ def promote(gate: Gate, subject: Subject, to: str, *, why: str = "", override: b
 
 def rollback(gate: Gate, wish: Wish) -> Report:
     """Brings the last good version back, records a request, or records a refusal."""
-    target, wish = _target(gate, wish.target), replace(wish, why=storable(wish.why))
-    notes = settle(gate)
+    target, wish = target_of(gate, wish.target), replace(wish, why=storable(wish.why))
+    notes = settled(gate)
     case, choice = _steady(gate, lambda: find_way(gate, target, wish))
     stop, notes = choice.stop, tuple(filter(None, (*notes, choice.note)))
     if stop is not None and not (wish.override and wish.to and stop.kind == "refused"):
@@ -112,6 +114,11 @@ def verify(ledger: Ledger, model: str, keys: Keys | None = None) -> Audit:
     return Audit(model, len(rows), breaks, notes, rows[-1].digest if rows else "", keys is not None and not breaks)
 
 
+def look_at(gate: Gate, subject: Subject, target: Target) -> Case:
+    """Candidate and holder, as the registry shows them outside of any move."""
+    return _steady(gate, lambda: look(gate, subject, target))
+
+
 def _steady(gate: Gate, look: Callable[[], T]) -> T:
     """What a look at the registry finds. In the middle of another run's move that is no fault: the lock is held."""
     for _ in range(3):
@@ -139,7 +146,8 @@ def _member_of(gate: Gate) -> Callable[[str], Membership]:
     return member
 
 
-def _target(gate: Gate, name: str) -> Target:
+def target_of(gate: Gate, name: str) -> Target:
+    """The policy's target of a name; UsageError where it has none."""
     target = gate.policy.target(name)
     if target is None:
         known = ", ".join(t.name for t in gate.policy.targets)
@@ -147,8 +155,12 @@ def _target(gate: Gate, name: str) -> Target:
     return target
 
 
-def _judged(gate: Gate, case: Case, *, record: bool = False) -> Report:
-    evidence = _measure(gate, case, anew=gate.rebenchmark)
+def judged_for(gate: Gate, case: Case, *, record: bool = False) -> Report:
+    """The evidence for a case, what the checks say of it, and who has agreed.
+
+    record: the ledger keeps the words and outcomes that counted, as for a promotion.
+    """
+    evidence = _measure(gate, case, anew=gate.rebenchmark, record=record)
     verdict = judge(case.target.checks, evidence)
     standing = (_agreed if record else heard)(gate, case, case.target.approvals, evidence.digest)
     decision = decide(verdict, standing)
@@ -180,17 +192,29 @@ def _carry_out(
         return None if made.kind == "promoted" else made
 
     moved = move(gate, order, attachments(report), measure, *(() if report.against else (objection,)))
+    notes = (*report.notes, *(_tidied(gate) if moved.decision.kind in ("promoted", "rolled_back") else ()))
     standing = later[0] if later else report.standing
-    ended = replace(report, decision=moved.decision, standing=standing, steps=moved.steps, entry=moved.entry)
+    ended = replace(
+        report, decision=moved.decision, standing=standing, steps=moved.steps, entry=moved.entry, notes=notes
+    )
     return ended if ended.moved else replace(ended, against=())
 
 
-def _measure(gate: Gate, case: Case, *, anew: bool = False) -> Evidence:
+def _tidied(gate: Gate) -> tuple[str, ...]:
+    """A split whose target has moved is over; that its labels cannot be taken away yet undoes no move."""
+    try:
+        return () if tidy(gate) is None else ("The live split is over: its labels were taken away.",)
+    except Undetermined as e:
+        return (
+            f"The live split is over, but its labels stand: {e.why}. gatewright live status --act takes them away.",
+        )
+
+
+def _measure(gate: Gate, case: Case, *, anew: bool = False, record: bool = False) -> Evidence:
     found = benchmarked(gate, case, anew=anew)
-    champion = case.champion
-    return measure(
-        gate.policy, case.target, case.candidate, champion, gate.registry, gate.now(), found.facts, found.notes
-    )
+    facts, notes = observed(gate, case, record=record)
+    given, said = (*found.facts, *facts), (*found.notes, *notes)
+    return measure(gate.policy, case.target, case.candidate, case.champion, gate.registry, gate.now(), given, said)
 
 
 def _agreed(gate: Gate, case: Case, rules: tuple[Rule, ...], digest: str) -> Standing:

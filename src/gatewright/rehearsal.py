@@ -31,6 +31,7 @@ class RehearsedLedger:
     def __init__(self, real: Ledger) -> None:
         self.address, self._real = real.address, real
         self._added: dict[str, list[Entry]] = {}
+        self._stored: dict[tuple[str, int, str], bytes] = {}
 
     def models(self) -> tuple[str, ...]:
         return self._real.models()
@@ -46,13 +47,15 @@ class RehearsedLedger:
         return tuple(self.entry(model, row) for row in rows)
 
     def attachment(self, model: str, row: Row, name: str) -> bytes | None:
-        return self._real.attachment(model, row, name)
+        mine = self._stored.get((model, row.n, name))
+        return self._real.attachment(model, row, name) if mine is None else mine
 
     def append(self, entry: Entry, attachments: Mapping[str, bytes]) -> Row | None:
         rows = self.rows(entry.model)
         if entry.n != (rows[-1].n + 1 if rows else 1):
             return None
         self._added.setdefault(entry.model, []).append(entry)
+        self._stored |= {(entry.model, entry.n, name): content for name, content in attachments.items()}
         return row(entry)
 
     def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:

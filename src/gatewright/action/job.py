@@ -25,6 +25,7 @@ from gatewright.ledger.envelope import Signer
 from gatewright.ledger.keys import signer
 from gatewright.ledger.mlflow import MlflowLedger
 from gatewright.measure import PATHS
+from gatewright.measure.live import Tables
 from gatewright.policy.load import read_policies
 from gatewright.policy.model import Policy
 from gatewright.problem import PolicyError, Problem, Undetermined, UsageError
@@ -61,7 +62,16 @@ class Job:
         connection = connect(self.inputs.tracking_uri or None, self.inputs.registry_uri or None)
         ledger, registry = MlflowLedger(connection, signer=self.signer), MlflowRegistry(connection)
         audience = ThreadAudience(self.forge, self.intent.thread, self.heard)
-        return Gate(policy, registry, ledger, self.actor, self.now, lambda: uuid.uuid4().hex, audience=audience)
+        return Gate(
+            policy,
+            registry,
+            ledger,
+            self.actor,
+            self.now,
+            lambda: uuid.uuid4().hex,
+            outcomes=Tables(connection),
+            audience=audience,
+        )
 
     def policy(self, model: str = "") -> Policy:
         """The policy of the model that is meant: by default, of the only one there is."""

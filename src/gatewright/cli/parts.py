@@ -22,6 +22,7 @@ from gatewright.decision import exit_code
 from gatewright.ledger.keys import signer
 from gatewright.ledger.mlflow import MlflowLedger
 from gatewright.measure import PATHS
+from gatewright.measure.live import Tables
 from gatewright.policy.load import read_policies
 from gatewright.policy.model import Policy
 from gatewright.policy_files import read_files
@@ -111,6 +112,7 @@ def gate_of(args: argparse.Namespace, model: str) -> Gate:
         progress=Progress(sys.stderr, quiet=args.quiet),
         rebenchmark=getattr(args, "rebenchmark", False),
         audience=people.audience(site),
+        outcomes=Tables(connection),
     )
 
 

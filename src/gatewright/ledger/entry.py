@@ -28,6 +28,9 @@ Kind = Literal[
     "held",
     "released",
     "benchmarked",
+    "live_started",
+    "live_read",
+    "live_stopped",
 ]
 
 SCHEMA = 1
@@ -66,7 +69,8 @@ class Entry:
     """One event. Entry `n` holds the digest of entry `n - 1`; times are ISO 8601, UTC.
 
     Entry 0 is `opened`, written by the ledger itself; the first event of a model is entry 1.
-    replaces: the version that held the target before, by its number in the policy's own model.
+    replaces: the version that held the target before, by its number in the policy's own model; of a live split, the
+    version that it is against.
     closes: the number of the intent (or request) that this entry ends.
     before, after: what the registry showed and was to show, target by target part (see ladder.snapshot).
     lease: until when an intent locks the model. nonce: makes two equal events two entries.

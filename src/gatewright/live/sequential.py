@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -111,18 +113,31 @@ def critical_values(alpha: float, times: Sequence[float], information: Sequence[
     Repeated significance tests on accumulating data, JRSS A 132, 235–244. Nothing is taken off for crossing the
     other side, so that ignoring a bound there does no harm.
     """
-    found: list[float] = []
-    state: tuple[Floats, Floats] | None = None
-    used = 0.0
-    for i, (time, now) in enumerate(zip(times, information, strict=True)):
-        target = spent(alpha, time)
-        before = information[i - 1] if i else 0.0
-        if i and now < before * (1 + LEAST_NEWS):
-            raise ValueError("each look must know more than the one before it")
-        limit = _limit(state, max(target - used, 0.0), math.sqrt(before / now))
-        used, state = max(target, used), _carried(state, limit, math.sqrt(before / now))
-        found.append(limit)
-    return tuple(found)
+    whole = tuple(times), tuple(information)
+    return tuple(_look(alpha, whole[0][:k], whole[1][:k]).limit for k in range(1, len(whole[0]) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The last of several looks: its limit, the risk used up, and the density of what has not crossed."""
+
+    limit: float
+    used: float
+    state: tuple[Floats, Floats] | None
+
+
+@lru_cache(maxsize=512)
+def _look(alpha: float, times: tuple[float, ...], information: tuple[float, ...]) -> _Look:
+    """Kept, since every look rests on those before it."""
+    if not times:
+        return _Look(math.inf, 0.0, None)
+    before = _look(alpha, times[:-1], information[:-1])
+    known = information[-2] if len(times) > 1 else 0.0
+    if len(times) > 1 and information[-1] < known * (1 + LEAST_NEWS):
+        raise ValueError("each look must know more than the one before it")
+    target, kept = spent(alpha, times[-1]), math.sqrt(known / information[-1])
+    limit = _limit(before.state, max(target - before.used, 0.0), kept)
+    return _Look(limit, max(target, before.used), _carried(before.state, limit, kept))
 
 
 def _limit(state: tuple[Floats, Floats] | None, risk: float, kept: float) -> float:

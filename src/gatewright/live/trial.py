@@ -14,11 +14,13 @@ from gatewright.live.judgement import Judgement
 from gatewright.live.looks import Arm, Look
 from gatewright.live.moments import Moments
 from gatewright.live.sequential import TUNED_FOR
-from gatewright.subject import Model, Step
+from gatewright.subject import Model, Step, Version
 
-#: the alias of the version that is tried, and the tag that tells each arm's share, in hundredths of a percent
+#: the alias of the version that is tried
 ALIAS = "challenger"
+#: tags of both versions while a split runs: the share in hundredths of a percent, and the salt of the assignment
 WEIGHT = "gatewright.live.parts"
+SALT = "gatewright.live.salt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +100,47 @@ def _arm(found: Mapping[str, Any]) -> Arm:
 # -- what the registry shows -------------------------------------------------------------------------------------
 
 
-def next_label(model: Model, trial: Trial | None) -> Step | None:
+def next_label(models: Mapping[str, Model], name: str, trial: Trial | None) -> Step | None:
     """The one call that brings the registry nearer to what the ledger says; None where it says the same.
 
-    trial: the one that runs, None if none does. As with a move, there is no plan to remember: whoever was interrupted
-    is finished by asking again.
+    models: the policy's own, which is called `name`, and those into which it is copied. trial: the one that runs, None
+    if none does. As with a move, there is no plan to remember: whoever was interrupted is finished by asking again.
     """
-    return next(_labels(model, trial), None)
+    steps = (step for model in models.values() for step in _labels(model, name, trial))
+    return next(steps, None)
 
 
-def _labels(model: Model, trial: Trial | None) -> Iterator[Step]:
-    shares = {} if trial is None else {trial.challenger: trial.parts, trial.champion: PARTS - trial.parts}
-    # Weights before the alias when it begins, and the alias before the weights when it ends: whoever sees the alias
-    # sees its share.
-    ending = model.aliases.get(ALIAS)
-    if ending is not None and (trial is None or ending != trial.challenger):
-        yield Step("unalias", model.name, ending, ALIAS)
+def _labels(model: Model, name: str, trial: Trial | None) -> Iterator[Step]:
+    # Tags before the alias when a split begins, and the alias before the tags when it ends: whoever sees the alias
+    # sees its share. A copy took its tags along, and is no arm of anything.
+    own = model.name == name
+    told = labels(trial) if own and trial is not None else {}
+    tried = model.aliases.get(ALIAS) if own else None
+    if tried is not None and (trial is None or tried != trial.challenger):
+        yield Step("unalias", model.name, tried, ALIAS)
     for version in model.versions:
-        wanted = str(shares[version.number]) if version.number in shares else "0"
-        if version.tags.get(WEIGHT, "0") != wanted:
-            yield Step("tag", model.name, version.number, wanted, key=WEIGHT)
-    if trial is not None and ending != trial.challenger:
+        yield from _tags(version, told.get(version.number, {}))
+    if own and trial is not None and tried != trial.challenger and model.version(trial.challenger) is not None:
         yield Step("alias", model.name, trial.challenger, ALIAS)
+
+
+def _tags(version: Version, wanted: Mapping[str, str]) -> Iterator[Step]:
+    for key in (SALT, WEIGHT):
+        if key in version.tags and key not in wanted:
+            yield Step("untag", version.model, version.number, "", key=key)
+        elif key in wanted and version.tags.get(key) != wanted[key]:
+            yield Step("tag", version.model, version.number, wanted[key], key=key)
+
+
+def labels(trial: Trial) -> dict[int, dict[str, str]]:
+    """Version → the tags that it has while the split runs."""
+    shares = {trial.champion: PARTS - trial.parts, trial.challenger: trial.parts}
+    return {number: {WEIGHT: str(parts), SALT: trial.salt} for number, parts in shares.items()}
+
+
+def shown(model: Model | None) -> dict[str, Any]:
+    """What the registry shows of a split, for the ledger."""
+    if model is None:
+        return {}
+    tagged = {str(v.number): v.tags[WEIGHT] for v in model.versions if WEIGHT in v.tags}
+    return {"model": model.name, "alias": {ALIAS: model.aliases.get(ALIAS)}, "parts": tagged}

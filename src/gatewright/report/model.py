@@ -11,6 +11,10 @@ from gatewright.decision import Decision
 from gatewright.evidence import Evidence
 from gatewright.ladder import Holding
 from gatewright.ledger.entry import Break, Entry, Row
+from gatewright.live.judgement import Judgement
+from gatewright.live.looks import Look
+from gatewright.live.plan import Forecast, Plan
+from gatewright.live.trial import Trial
 from gatewright.policy.model import Policy, Target
 from gatewright.problem import GatewrightError
 from gatewright.subject import Step, Subject, Version
@@ -96,6 +100,42 @@ class Status:
     lock: Entry | None = None
     notes: tuple[str, ...] = ()
     others: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How a command about a live split ended, and how the split stands.
+
+    trial: None where there is none, or none was begun. course: the judgement at every look, as looks has them; empty
+    where no outcome was read. elapsed: seconds since the start. plan: what was expected before the start. report: the
+    challenger's own evaluation or promotion, where the command needed one. entry: what the ledger holds of it.
+    """
+
+    decision: Decision
+    policy: Policy
+    target: Target
+    trial: Trial | None = None
+    looks: tuple[Look, ...] = ()
+    course: tuple[Judgement, ...] = ()
+    elapsed: float = 0.0
+    plan: Plan | None = None
+    forecast: Forecast | None = None
+    report: Report | None = None
+    steps: tuple[Step, ...] = ()
+    entry: Row | None = None
+    notes: tuple[str, ...] = ()
+    why: str = ""
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """How it stands at the last look."""
+        return self.course[-1] if self.course else None
+
+    @property
+    def title(self) -> str:
+        if self.trial is None:
+            return f"{self.policy.model}: {self.target.name}"
+        return f"{self.policy.model}: v{self.trial.challenger} against v{self.trial.champion} in {self.target.name}"
 
 
 @dataclass(frozen=True, slots=True)

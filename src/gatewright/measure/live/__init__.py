@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gatewright.connection import Connection
@@ -42,6 +42,21 @@ _HISTORY = 28 * DAY
 def collect(path: Path, reading: Reading) -> Fact:
     """What stands where no split was read: such a fact comes from a live split alone."""
     return reading.unreadable(path, "no live split of this version was read")
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Outcomes as policies name them; connection: for those that are logged to MLflow, None if there is none."""
+
+    connection: Connection | None = None
+
+    def seen(self, live: Live, trial: Trial, now: datetime) -> Seen:
+        """Both arms of a split at every look since its start."""
+        return observe(live, trial, now, self.connection)
+
+    def expected(self, live: Live, champion: int, now: datetime) -> Expected:
+        """What the champion's last weeks let a plan expect."""
+        return history(live, champion, now)
 
 
 def observe(live: Live, trial: Trial, now: datetime, connection: Connection | None = None) -> Seen:
