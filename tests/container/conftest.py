@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+
 import pytest
 
 from real.container import REMEDY, Engine, find_engine
 from real.process import absent
 
 NOT_HERE = "No container can be run on this machine, so that the Action's image was not tested"
-
-_said: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -25,18 +25,20 @@ def engine(found: Engine | str) -> Engine:
         return found
     if not found:
         absent("containers", REMEDY)
-    _said[:] = [f"{NOT_HERE}. {found}"]
-    pytest.skip(_said[0])
+    pytest.skip(f"{NOT_HERE}. {found}")
 
 
 @pytest.fixture(scope="session")
-def image(engine: Engine) -> str:
-    """The Action's image."""
-    return engine.build("localhost/gatewright:test")
+def image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The Action's image. Of processes side by side, the second takes it from the cache."""
+    with (tmp_path_factory.getbasetemp().parent / "image.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return engine.build("localhost/gatewright:test")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was skipped on this account shall not be overlooked."""
-    for text in _said:
+    """What was skipped on this account shall not be overlooked; it may have been skipped in another process."""
+    skipped = (str(r.longrepr[2]) for r in terminalreporter.stats.get("skipped", ()) if isinstance(r.longrepr, tuple))
+    for text in dict.fromkeys(s.removeprefix("Skipped: ") for s in skipped if NOT_HERE in s):
         terminalreporter.section("NOT TESTED: the container", sep="!", red=True, bold=True)
         terminalreporter.line(text)
