@@ -438,6 +438,20 @@ def test_a_veto_keeps_the_issue_open_for_whoever_may_lift_it(ward: Ward) -> None
     assert ward.says(issue, "ben", "/gate unreject").decision == ("pending", "approvals_missing")
 
 
+def test_in_the_issue_of_one_of_two_requests_a_word_is_about_that_one(ward: Ward) -> None:
+    """An objection need not spell out what it stands under; an approval that may mean both gets the line to copy."""
+    ward.register(BETTER)
+    for version in ("1", "2"):
+        ward.workflow.dispatched(command="promote", version=version, target="clinic")
+    first, second = ward.world.repository.threads.values()
+    held = ward.says(first, "ben", "/gate hold")
+    assert (held.decision, held.outputs["version"]) == (("pending", "held"), "1")
+    vetoed = ward.says(second, "ben", "/gate reject")
+    assert (vetoed.decision, vetoed.outputs["version"]) == (("refused", "vetoed"), "2")
+    unclear = ward.says(first, "carla", "/gate approve")
+    assert (ward.told(unclear)["carla"], unclear.outputs["version"]) == ("ambiguous_subject", "1")
+
+
 def test_a_request_that_is_refused_closes_its_issue_as_not_planned(ward: Ward) -> None:
     """Whoever looks for it later sees that it came to nothing, and why."""
     ward.workflow.dispatched(command="promote", version="1", target="clinic")

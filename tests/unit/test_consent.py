@@ -303,6 +303,19 @@ def test_somebody_who_left_the_team_while_it_is_moved_does_not_count(desk: Desk)
     assert desk.holder() is None
 
 
+def test_a_team_that_goes_dark_while_it_is_moved_stops_the_move_and_gives_the_lock_back(desk: Desk) -> None:
+    """A quorum that was complete a moment ago is none that can be shown now; nothing is moved on a memory of it."""
+    desk.forge.teams["acme/leads"] = {"dora": "active"}
+    desk.says(BEN, "/gate approve")
+    desk.says(DORA, "/gate approve")
+    desk.registry = Interrupted(desk.registry, 2, lambda: desk.forge.teams.clear())
+    assert ended(desk.promote(DORA)) == ("error", "team_unreadable")
+    assert desk.holder() is None
+    assert open_intent(desk.ledger.rows("fraud")) is None
+    desk.forge.teams["acme/leads"] = {"dora": "active"}
+    assert ended(desk.promote(DORA)) == ("promoted", "approvals_met")
+
+
 def test_a_rollback_waits_for_its_own_rule(desk: Desk) -> None:
     """And goes ahead once somebody of it has agreed."""
     for version in (1, 2):

@@ -185,9 +185,18 @@ def _request(job: Job, ours: Gate) -> Request | None:
         if intent.version in ("", str(r.row.version)) and intent.target in ("", r.row.target)
     ]
     if len(asked) > 1:
+        asked = [r for r in asked if _has_issue(job, ours, r)] or asked
+    if len(asked) > 1:
         known = ", ".join(f"{ours.policy.model}/{r.row.version} to {r.row.target}" for r in asked)
         raise UsageError("several requests are open", f"name one of {known}", "ambiguous_subject")
     return asked[0] if asked else None
+
+
+def _has_issue(job: Job, ours: Gate, request: Request) -> bool:
+    """Whether the thread is the issue that was opened for a request."""
+    asked = shown.request_key(str(Subject(ours.policy.model, request.row.version)), request.row.target)
+    issue = job.forge.find_issue(asked)
+    return issue is not None and issue.id == job.intent.thread
 
 
 def _deaf(ours: Gate) -> Gate:

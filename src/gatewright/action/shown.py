@@ -79,7 +79,7 @@ def of_report(report: Report, intent: Intent, place: Place, now: datetime, extra
     return Shown(
         key=name,
         comment=body,
-        request=f"request {report.candidate} to {report.target.name}",
+        request=request_key(str(report.candidate), report.target.name),
         title=_title(report),
         waits=report.decision.kind == "pending",
         # A veto is no end: whoever said it may lift it, which takes an open issue.
@@ -92,6 +92,11 @@ def of_report(report: Report, intent: Intent, place: Place, now: datetime, extra
         marks=marks,
         outputs=outputs(data.document(report)),
     )
+
+
+def request_key(version: str, target: str) -> str:
+    """What names the issue of a request."""
+    return f"request {version} to {target}"
 
 
 def _is_settled(report: Report) -> bool:

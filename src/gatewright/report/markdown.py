@@ -373,10 +373,19 @@ def _counting(report: Report) -> str:
         said = link("approve", word.comment) + (f" {_when(word.at)}" if word.at else "")
         said += ", hidden" if word.minimized else ""
         rows.append(f"| {text(word.login)} | {said} | {'' if word.spare else text(word.rule)} | {idle} |")
-    for idle_word in standing.not_counted:
-        said = link(text(idle_word.verb), idle_word.comment)
+    for idle_word, times in _newest(standing.not_counted):
+        said = link(text(idle_word.verb), idle_word.comment) + (f" ({times} times)" if times > 1 else "")
         rows.append(f"| {text(idle_word.login)} | {said} | | {text(_why_idle(idle_word))} |")
     return _folded("Counted, and not counted", "\n".join(rows))
+
+
+def _newest(words: Sequence[NotCounted]) -> list[tuple[NotCounted, int]]:
+    """The newest of what one person said in vain for one reason, and how often: nobody fills a comment alone."""
+    found: dict[tuple[str, str, str], tuple[NotCounted, int]] = {}
+    for word in words:
+        kind = (word.login, word.verb, word.because)
+        found[kind] = (word, found.get(kind, (word, 0))[1] + 1)
+    return list(found.values())
 
 
 def _when(at: str) -> str:

@@ -232,3 +232,17 @@ def test_a_long_failure_fits_too(count: int) -> None:
 def test_every_decision_has_an_alert() -> None:
     """Of its own colour and word."""
     assert set(markdown.ALERTS) == {"promoted", "rolled_back", "pending", "refused", "noop", "evaluated", "error"}
+
+
+def test_nobody_fills_the_comment_by_saying_the_same_again() -> None:
+    """The newest of what one person said in vain stands there, with how often."""
+    words = tuple(
+        NotCounted("mallory", f"https://github.example/{n}", "not_authorized", "the policy names octo", "approve", n)
+        for n in range(200)
+    )
+    other = NotCounted("mona", "https://github.example/x", "expired", "it is 9.0 days old", "approve", 999)
+    report = approved()
+    said = comment(replace(report, standing=replace(report.standing, not_counted=(*words, other))), NOW)
+    assert said.count("mallory") == 1
+    assert "https://github.example/199" in said and "(200 times)" in said
+    assert "9.0 days old" in said
