@@ -262,17 +262,19 @@ def test_a_pull_request_of_a_fork_is_approved_by_the_policy_of_the_default_branc
 
 
 def test_a_limit_that_outlasts_the_run_decides_nothing(ward: Ward) -> None:
-    """Neither refused nor a part of a quorum: the run says when to come back, and the registry is as it was."""
+    """It comes right before the move: the lock is given back, the registry is as it was, and any later run goes on."""
     thread = ward.pull()
     line = ward.asked(thread)
     ward.says(thread, "ben", line)
     comment = ward.write(thread, "carla", line)
     limit = Says(403, '{"message": "API rate limit exceeded"}', {"Retry-After": "3600"})
-    ward.github.fault(Does(lambda: ward.github.fault(limit, "graphql", times=9)), "reactions")
+    ward.github.fault(Does(lambda: ward.github.fault(limit, "graphql", times=1)), "reactions")
     step = ward.workflow.commented(thread, comment)
     assert (step.code, step.decision) == (3, ("error", "rate_limited")), step
     assert ward.stages() == NOBODY_MOVED
-    assert ward.kinds() == ["opened", "requested", "approved"]
+    assert ward.kinds() == ["opened", "requested", "approved", "approved", "intended", "aborted"]
+    again = ward.says(thread, "anna", f"/gate promote {ward.model}/1 to clinic")
+    assert again.decision == ("promoted", "approvals_met"), again
 
 
 # -- objections --------------------------------------------------------------------------------------------------
