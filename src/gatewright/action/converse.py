@@ -66,10 +66,13 @@ def refresh(job: Job) -> Ended:
 
 
 def _is_heard(job: Job, ours: Gate, thread: Thread) -> bool:
-    """Whether the comment that was changed can ever have counted. Of a deleted one only who deleted it is known."""
+    """Whether the comment that was changed can have counted. Of a deleted one only who deleted it is known.
+
+    Where it cannot be told nothing is lost: the next run counts anew, and this one would only have shown it.
+    """
     said = next((c.author for c in thread.comments if c.id == job.intent.comment and c.author), None)
     who = said or job.forge.person(job.actor.login)
-    return who is not None and has_say(job.forge, ours.ledger, ours.policy, thread, who, None).answer != "no"
+    return who is not None and has_say(job.forge, ours.ledger, ours.policy, thread, who, None).answer == "yes"
 
 
 def _heard(job: Job, thread: Thread, said: Comment, command: Command) -> Job:
