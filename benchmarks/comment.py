@@ -25,6 +25,7 @@ BODIES = {
     "no command, 60,000 characters": "All of it reads well. " * 2727,
     "no command, other letters": "Très bien, 👍 ça marche",
     "no command, talks of one": "Shall we `/gate approve` it?",
+    "no command, shows one": "Write this:\n\n```\n/gate approve\n```\n",
 }
 
 

@@ -86,8 +86,8 @@ def parse(body: str) -> Command | Unclear | None:
     """
     lines = body.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     first = next((n for n, line in enumerate(lines) if line.strip(" \t")), None)
-    if first is None or not ("/gate" in body.lower() or _looks_like_one(lines[first])):
-        return None
+    if first is None or not (any(map(_COMMAND.match, lines)) or _looks_like_one(lines[first])):
+        return None  # before the Markdown is read, which takes longer than all the rest
     plain = _plain_lines(lines)
     spoken = _COMMAND.match(lines[first])
     commands = [n for n in plain if _COMMAND.match(lines[n])]
@@ -188,7 +188,7 @@ def _says_verb(line: str) -> bool:
 
 
 def _looks_like_one(line: str) -> bool:
-    """Whether it is worth reading the Markdown of a comment that nowhere has `/gate`."""
+    """Whether it is worth reading the Markdown of a comment in which no line is a command."""
     return _look_alike(line, 0) is not None
 
 

@@ -893,6 +893,17 @@ def test_silence_is_a_passing_outage(site: OnGitHub, monkeypatch: pytest.MonkeyP
         site.forge.thread(number)
 
 
+@pytest.mark.parametrize(("limit", "said"), [("WHOLE", "is not complete after"), ("LARGEST", "is larger than")])
+def test_an_answer_that_does_not_end_is_left(
+    site: OnGitHub, monkeypatch: pytest.MonkeyPatch, limit: str, said: str
+) -> None:
+    """Neither the time nor the memory of a run is for whoever answers drop by drop, or without measure."""
+    number = site.pull("anna")
+    monkeypatch.setattr(f"gatewright.forge.rest.{limit}", -1)
+    with pytest.raises(Undetermined, match=said):
+        site.forge.thread(number)
+
+
 def test_a_page_that_comes_again_is_not_the_end(site: OnGitHub) -> None:
     """A cursor that does not advance means that comments are missing."""
     nodes = '"comments": {"nodes": [], "pageInfo": {"hasNextPage": true, "endCursor": null}}'

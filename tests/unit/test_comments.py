@@ -206,7 +206,9 @@ def test_a_comment_without_a_command_costs_no_markdown() -> None:
         "import sys; from gatewright.comments import parse; "
         "assert parse('Nice work!\\n\\n> all gates are open\\n') is None; "
         "assert 'markdown_it' not in sys.modules; "
-        "assert parse('> /gate approve') is None; "
+        "assert parse('Say `/gate approve`\\n> /gate approve') is None; "
+        "assert 'markdown_it' not in sys.modules; "
+        "assert parse('~~~\\n/gate approve') is None; "
         "assert 'markdown_it' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
