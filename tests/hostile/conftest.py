@@ -20,7 +20,7 @@ from hostile import attempts, models
 TOKEN = "hunter2-token"
 SECRETS = (
     *("MLFLOW_TRACKING_TOKEN", "GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "AWS_SECRET_ACCESS_KEY"),
-    *("GATEWRIGHT_SIGNING_KEY", "GATEWRIGHT_ALERT_SECRET"),
+    *("GATEWRIGHT_SIGNING_KEY", "GATEWRIGHT_ALERT_SECRET", "GATEWRIGHT_ALERT_URL"),
 )
 
 #: what each worker is told to do, with limits that make it end soon
@@ -78,13 +78,7 @@ def spying(hostile: Path, workspace: Path, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("spy") / "model"
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name in (
-            "MLFLOW_TRACKING_TOKEN",
-            "GITHUB_TOKEN",
-            "ACTIONS_RUNTIME_TOKEN",
-            "AWS_SECRET_ACCESS_KEY",
-            "GATEWRIGHT_SIGNING_KEY",
-        ):
+        for name in SECRETS:
             patch.setenv(name, TOKEN)
         secret = stack.enter_context((workspace / "secret").open())
         os.set_inheritable(secret.fileno(), True)

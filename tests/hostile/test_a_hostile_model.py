@@ -34,7 +34,7 @@ def _denied(spying: Spying, attempt: str) -> bool:
 
 
 def test_no_token_is_anywhere_in_what_a_spy_reports(spying: Spying) -> None:
-    """Whatever it tried, at unpickling, no report holds the token that the gate had in four variables."""
+    """Whatever it tried, at unpickling, no report holds the token that the gate had in its variables."""
     assert not [name for name, report in spying.reports.items() if TOKEN in report]
 
 

@@ -53,12 +53,13 @@ class Step:
 
 @dataclass
 class Workflow:
-    """A repository on the stand-in, an MLflow server, and a runner's folder. inputs: of every step."""
+    """A repository on the stand-in, an MLflow server, and a runner's folder. inputs, variables: of every step."""
 
     github: GitHub
     uri: str
     folder: Path
     inputs: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
     python: Sequence[str] = (sys.executable, "-m", "gatewright")
 
     def repository(self) -> dict[str, Any]:
@@ -96,6 +97,7 @@ class Workflow:
             "GITHUB_ACTOR": by,
             "GITHUB_TRIGGERING_ACTOR": by,
             "GITHUB_ACTOR_ID": actor,
+            **self.variables,
             **{f"INPUT_{k.upper()}": v for k, v in given.items()},
         }
         return Started(self.spawn(place, env), place)

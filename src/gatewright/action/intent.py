@@ -26,7 +26,10 @@ Payload = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The Action's inputs as the workflow gives them; "" where it gives none."""
+    """The Action's inputs as the workflow gives them; "" where it gives none.
+
+    override: not the workflow's to give, but that of whoever starts it by hand.
+    """
 
     command: Verb | Literal["auto"] = "auto"
     model: str = ""
@@ -43,6 +46,7 @@ class Inputs:
     fail_on: FailOn = "verdict"
     comment: bool = True
     dry_run: bool = False
+    override: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class Intent:
 
     forbidden: "" if it may write to the registry, else the reason code for which it may not; because: in a sentence.
     thread: the issue or pull request that it is about, comment: the comment that set it off; 0 for none.
-    head: the commit that a check run belongs to. model, version, target: as asked, "" for the default.
+    head: the commit that a check run belongs to. model, version, target: as asked, "" for the default. override: to go
+    ahead against the policy, if that names who asks.
     """
 
     verb: Verb
@@ -65,6 +70,7 @@ class Intent:
     version: str = ""
     target: str = ""
     reason: str = ""
+    override: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,10 @@ def distrust(event: str, payload: Payload, ref: str) -> tuple[str, str]:
 
 
 def _read(inputs: Inputs, event: str, payload: Payload) -> Intent | Nothing | Problem:
-    inputs = _told(inputs, _part(payload, _DISPATCHES.get(event, "")))
+    given = _part(payload, _DISPATCHES.get(event, ""))
+    # One person's decision: no push, no payload and no workflow makes it for them.
+    clicked = event == "workflow_dispatch" and _text(given.get("override")).lower() == "true"
+    inputs = replace(_told(inputs, given), override=clicked)
     if inputs.command != "auto":
         return _asked(inputs, inputs.command, payload)
     reader = _EVENTS.get(event)
@@ -171,6 +180,7 @@ def _asked(inputs: Inputs, verb: Verb, payload: Payload) -> Intent:
         version=inputs.version,
         target=inputs.target,
         reason=inputs.reason,
+        override=inputs.override and verb in ("promote", "rollback"),
     )
 
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from gatewright import ladder
 from gatewright.action.audience import ThreadAudience
-from gatewright.action.intent import Inputs, Intent
+from gatewright.action.intent import READING, Inputs, Intent
 from gatewright.action.runner import Runner
 from gatewright.action.shown import Place
 from gatewright.case import Gate, read
@@ -31,11 +31,13 @@ from gatewright.policy.model import Policy
 from gatewright.problem import PolicyError, Problem, Undetermined, UsageError
 from gatewright.registry.mlflow import MlflowRegistry
 from gatewright.subject import Subject, parse_subject
+from gatewright.webhook import SECRET, URL, Webhook, webhook
 
 #: variables whose values the log must never show, besides the Action's own inputs
 SECRETS = (
     *("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD", "DATABRICKS_TOKEN", "AWS_SECRET_ACCESS_KEY"),
     *("AWS_SESSION_TOKEN", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_CONNECTION_STRING", "GATEWRIGHT_SIGNING_KEY"),
+    *(URL, SECRET),
 )
 
 
@@ -56,6 +58,7 @@ class Job:
     now: Callable[[], datetime]
     signer: Signer | None = None
     heard: Thread | None = None
+    webhook: Webhook | None = None
 
     def gate(self, policy: Policy) -> Gate:
         """The gate of one model, on the registry that the inputs or MLflow's own variables name."""
@@ -96,7 +99,8 @@ def open_job(
     files = trusted_files(forge, inputs)
     policies = read_policies(files.texts, PATHS)
     where, key = place(environment, files), signer(environment)
-    return Job(inputs, intent, forge, runner, actor(environment), where, policies, now, key)
+    hook = None if inputs.dry_run or intent.verb in READING else webhook(environment)
+    return Job(inputs, intent, forge, runner, actor(environment), where, policies, now, key, webhook=hook)
 
 
 def open_forge(inputs: Inputs, environment: Mapping[str, str]) -> Forge:

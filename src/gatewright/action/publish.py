@@ -8,8 +8,11 @@ from typing import TypeVar
 from gatewright.action.intent import Intent
 from gatewright.action.runner import Mark, Runner
 from gatewright.action.shown import Shown
+from gatewright.alerts import Run, decision_event, failure_event, follow_up
 from gatewright.forge import Forge, Posted, Reaction
 from gatewright.problem import GatewrightError
+from gatewright.report.model import Failure, Report
+from gatewright.webhook import Webhook
 
 T = TypeVar("T")
 
@@ -28,6 +31,17 @@ def publish(forge: Forge, intent: Intent, shown: Shown, runner: Runner, *, comme
         return ""
     posted = _tried(runner, lambda: _said(forge, intent, shown))
     return posted.url if posted else ""
+
+
+def announce(forge: Forge, hook: Webhook | None, report: Report | Failure, run: Run, runner: Runner) -> None:
+    """Tells the webhook how it ended, and opens the issue that follows an override."""
+    later = None if isinstance(report, Failure) else follow_up(report, run)
+    if later is not None:
+        _tried(runner, lambda: forge.open_issue(later.key, later.title, later.body, ("override",)))
+    event = failure_event(report, run) if isinstance(report, Failure) else decision_event(report, run)
+    failure = hook.tell(event) if hook and event else ""
+    if failure:
+        runner.mark(Mark("warning", failure, "Alert not delivered"))
 
 
 def react(forge: Forge, intent: Intent, reaction: Reaction, runner: Runner) -> None:

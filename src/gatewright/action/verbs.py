@@ -13,14 +13,16 @@ from gatewright import gate
 from gatewright.action import policy_edit, shown
 from gatewright.action.intent import Intent
 from gatewright.action.job import Job, subject_and_target
-from gatewright.action.publish import publish
+from gatewright.action.publish import announce, publish
 from gatewright.action.runner import Mark, Runner
 from gatewright.action.shown import Shown
 from gatewright.action.trend import history, remembered, trend
+from gatewright.alerts import Run
 from gatewright.approvals import about
 from gatewright.case import Gate
 from gatewright.decision import Decision, Reason, answered, exit_code
 from gatewright.problem import GatewrightError, UsageError
+from gatewright.record import stamp
 from gatewright.rehearsal import rehearse
 from gatewright.report import data, html, terminal
 from gatewright.report.model import Failure, Report, Status
@@ -65,8 +67,11 @@ def promote(job: Job) -> Ended:
 
 def moving(job: Job) -> Callable[[Gate, Subject, str], Report]:
     """A promotion, for the reason that was given."""
+    intent = job.intent
+    if intent.override and not intent.reason:
+        raise UsageError("an override owes a reason", "say why: the ledger keeps it")
     return lambda ours, subject, target: _rehearsed(
-        job, ours, lambda g: gate.promote(g, subject, target, why=job.intent.reason)
+        job, ours, lambda g: gate.promote(g, subject, target, why=intent.reason, override=intent.override)
     )
 
 
@@ -90,8 +95,9 @@ def rollback(job: Job) -> Ended:
 
 def returning(job: Job, to: int | None) -> Callable[[Gate, Subject, str], Report]:
     """A rollback to a version, or to the last good one."""
+    intent = job.intent
     return lambda ours, _, target: _rehearsed(
-        job, ours, lambda g: gate.rollback(g, Wish(target, job.intent.reason, to))
+        job, ours, lambda g: gate.rollback(g, Wish(target, intent.reason, to, override=intent.override))
     )
 
 
@@ -106,12 +112,14 @@ def status(job: Job) -> Ended:
 
 
 def done(job: Job, ours: Gate, subject: Subject, target: str, verb: Callable[[Gate, Subject, str], Report]) -> Ended:
-    """Does one thing to one version and target, and shows what came of it."""
+    """Does one thing to one version and target, shows what came of it, and tells whoever is to be told."""
+    run = Run(ours.registry.address, ours.actor, stamp(job.now()), ours.nonce(), job.place.url)
     try:
         report = verb(ours, subject, target)
     except GatewrightError as error:
         failure = Failure(error, ours.policy.model, subject, target)
         show(job, shown.of_failure(failure, job.intent, job.place), printed(failure), failed(failure))
+        announce(job.forge, job.webhook, failure, run, job.runner)
         return Ended(error.exit_code, "error")
     comment = job.intent.comment
     report = replace(report, decision=answered(report.decision, report.standing, comment))
@@ -120,6 +128,7 @@ def done(job: Job, ours: Gate, subject: Subject, target: str, verb: Callable[[Ga
     drawn = trend(ours, rows, report)
     page = summary(report, job.now(), trend=drawn, history=history(ours, rows), extra=extra)
     show(job, shown.of_report(report, job.intent, job.place, job.now(), extra), printed(report), page)
+    announce(job.forge, job.webhook, report, run, job.runner)
     code, counted = exit_code(report.decision, report.verdict), about(report.standing, comment) is None
     return Ended(code, report.decision.kind, counted)
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from gatewright import __version__
 from gatewright.action.run import action
 from gatewright.cli import audit, moves, parts, policy
-from gatewright.cli.parts import EPILOG, said, show, subject_of
+from gatewright.cli.parts import EPILOG, alert, said, show, subject_of
 from gatewright.demo import demo
 from gatewright.problem import GatewrightError
 from gatewright.relay import listen
@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except GatewrightError as error:
-        show(args, Failure(error, getattr(args, "model", "") or "", subject_of(args), getattr(args, "to", "") or ""))
+        failure = Failure(error, getattr(args, "model", "") or "", subject_of(args), getattr(args, "to", "") or "")
+        show(args, failure)
+        alert(args, failure)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

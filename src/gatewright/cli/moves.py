@@ -8,7 +8,17 @@ from typing import Any
 
 from gatewright import gate
 from gatewright.case import Gate
-from gatewright.cli.parts import broken_glass, command, gate_of, model_argument, reason, rehearsed, reported, show
+from gatewright.cli.parts import (
+    alerting,
+    broken_glass,
+    command,
+    gate_of,
+    model_argument,
+    reason,
+    rehearsed,
+    reported,
+    show,
+)
 from gatewright.rehearsal import rehearse
 from gatewright.report.model import Report
 from gatewright.rollback import Wish
@@ -64,8 +74,10 @@ def _roll_back(args: argparse.Namespace) -> int:
 
 
 def _moved(args: argparse.Namespace, model: str, command: Callable[[Gate], Report]) -> int:
-    ours = gate_of(args, model)
-    return reported(args, rehearse(ours, command) if args.dry_run else command(ours))
+    if args.dry_run:
+        return reported(args, rehearse(gate_of(args, model), command))
+    alerting(args)
+    return reported(args, command(gate_of(args, model)))
 
 
 def _status(args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from gatewright.alerts import Run, decision_event, failure_event
 from gatewright.case import Gate
 from gatewright.cli import people
 from gatewright.connection import connect
@@ -28,11 +29,13 @@ from gatewright.policy.model import Policy
 from gatewright.policy_files import read_files
 from gatewright.problem import GatewrightError, UsageError
 from gatewright.progress import Progress
+from gatewright.record import stamp
 from gatewright.registry.mlflow import MlflowRegistry
 from gatewright.report import data, html, markdown, terminal
 from gatewright.report.escape import terminal as safe
 from gatewright.report.model import Failure, Report
 from gatewright.subject import Subject, parse_subject
+from gatewright.webhook import Webhook, webhook
 
 EPILOG = """exit codes: 0 done, nothing to do, or pending; 1 the verdict is fail or inconclusive;
 2 the command or the policy is wrong; 3 it could not be determined: nothing was changed, or the message says what"""
@@ -102,11 +105,12 @@ def gate_of(args: argparse.Namespace, model: str) -> Gate:
     connection, site = connect(args.tracking_uri, args.registry_uri), people.forge(os.environ)
     # An override is a person's: then it is worth a request to know whose the token is.
     proven = site if getattr(args, "override", False) else None
+    args.source, args.actor = connection.address, people.actor(os.environ, proven)  # for the alert
     return Gate(
         policy,
         MlflowRegistry(connection),
         MlflowLedger(connection, signer=signer(os.environ)),
-        people.actor(os.environ, proven),
+        args.actor,
         lambda: now(),
         lambda: uuid.uuid4().hex,
         progress=Progress(sys.stderr, quiet=args.quiet),
@@ -116,14 +120,36 @@ def gate_of(args: argparse.Namespace, model: str) -> Gate:
     )
 
 
+def alerting(args: argparse.Namespace) -> None:
+    """From here on the end of the command is told to the webhook, if there is one; UsageError if it cannot be used."""
+    args.webhook, args.began = webhook(os.environ), stamp(now())
+
+
+def alert(args: argparse.Namespace, thing: Report | Failure) -> None:
+    """Tells the webhook how a command ended, if it is to be told. It is over by then: a failure is said, no more."""
+    hook: Webhook | None = getattr(args, "webhook", None)
+    if hook is None:
+        return
+    who = getattr(args, "actor", None) or people.actor(os.environ)
+    run = Run(getattr(args, "source", ""), who, args.began, uuid.uuid4().hex, who.url)
+    event = failure_event(thing, run) if isinstance(thing, Failure) else decision_event(thing, run)
+    failure = hook.tell(event) if event else ""
+    if failure:
+        said(f"alert not delivered: {failure}")
+
+
 def now() -> datetime:
     """The one clock."""
     return datetime.now(timezone.utc)
 
 
 def reported(args: argparse.Namespace, report: Report) -> int:
-    """Shows a report and returns its exit code."""
-    show(args, report)
+    """Shows a report, tells the webhook, and returns the exit code."""
+    try:
+        show(args, report)
+    finally:
+        # A file that cannot be written takes back nothing of what was decided.
+        alert(args, report)
     return exit_code(report.decision, report.verdict)
 
 
