@@ -16,7 +16,7 @@ PACKAGE = ROOT / "src" / "gatewright"
 
 #: What may reach the outside world. Every other module must stand in the contract of the pure ones.
 EFFECTS = {
-    *("__main__", "action", "audit", "cli", "connection", "demo", "forge", "ledger", "measure", "policy_files"),
+    *("__main__", "action", "cli", "connection", "demo", "forge", "ledger", "measure", "policy_files"),
     *("progress", "registry", "relay", "serving", "webhook"),
 }
 

@@ -11,11 +11,11 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from gatewright.connection import Connection
+from gatewright.connection.together import side_by_side
 from gatewright.ledger import entry as chain
 from gatewright.ledger import envelope
 from gatewright.ledger.entry import Break, Entry, Row
@@ -33,16 +33,11 @@ TIP_TAG = "gatewright.last"
 #: MLflow's database allows a name of 256 characters
 _LONGEST_NAME = 200
 
-#: requests that may be under way at once when many bodies are read
-_SIDE_BY_SIDE = 8
-
 _ABOUT = (
     "Gatewright's ledger of **{model}**: every request, refusal and promotion, in order, never rewritten. "
     "Each parameter of the run is one entry; its body and evidence are among the artifacts. "
     "Check it with `gatewright audit verify`."
 )
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +95,7 @@ class MlflowLedger:
     def entries(self, model: str, rows: Sequence[Row]) -> tuple[Entry | None, ...]:
         """Many bodies, read side by side."""
         self._known(model)
-        return tuple(_side_by_side(lambda row: self.entry(model, row), rows))
+        return tuple(side_by_side(lambda row: self.entry(model, row), rows))
 
     def attachment(self, model: str, row: Row, name: str) -> bytes | None:
         """What was stored with an entry."""
@@ -230,10 +225,10 @@ class MlflowLedger:
             return self._connection.read(what, found.artifacts, path)
 
         rows = tuple(chain.readable_rows(found.lines))
-        contents = _side_by_side(lambda r: read(f"{folder(r)}/{BODY}"), rows)
+        contents = side_by_side(lambda r: read(f"{folder(r)}/{BODY}"), rows)
         bodies = {r.n: content for r, content in zip(rows, contents, strict=True)}
         names = [(n, name) for n, body in bodies.items() for name in _attached(body)]
-        files = _side_by_side(lambda file: read(f"{at(found.lines, file[0])}/{file[1]}"), names)
+        files = side_by_side(lambda file: read(f"{at(found.lines, file[0])}/{file[1]}"), names)
         attached = dict(zip(names, files, strict=True))
         breaks = (
             *chain.verify(model, found.lines, bodies),
@@ -410,7 +405,7 @@ def _misplaced(found: Chain, content: bytes | None) -> Iterator[Break]:
 
 
 def _seals(rows: Sequence[Row], read: Callable[[str], bytes | None]) -> dict[int, bytes | None]:
-    envelopes = _side_by_side(lambda r: read(f"{folder(r)}/{ENVELOPE}"), rows)
+    envelopes = side_by_side(lambda r: read(f"{folder(r)}/{ENVELOPE}"), rows)
     return {r.n: content for r, content in zip(rows, envelopes, strict=True)}
 
 
@@ -419,13 +414,6 @@ def _attached(content: bytes | None) -> Iterable[str]:
         return () if content is None else tuple(chain.parse_body(content).attachments)
     except ValueError:
         return ()
-
-
-def _side_by_side(read: Callable[[T], Any], of: Sequence[T]) -> list[Any]:
-    if len(of) < 2:
-        return [read(one) for one in of]
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        return list(pool.map(read, of))
 
 
 def _part(what: str, answer: Mapping[str, Any], name: str, address: str) -> Mapping[str, Any]:
