@@ -12,8 +12,8 @@ from rich.console import Console
 
 from gatewright import __version__
 from gatewright.action.run import action
-from gatewright.cli import audit, moves, parts, policy
 from gatewright.cli.parts import EPILOG, alert, said, show, subject_of
+from gatewright.cli import audit, live, moves, parts, policy
 from gatewright.demo import demo
 from gatewright.problem import GatewrightError
 from gatewright.relay import listen
@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"gatewright {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     moves.add(commands)
+    live.add(commands)
     audit.add(commands)
     policy.add(commands)
     one = commands.add_parser("action", help="the GitHub Action's entry point: what to do comes from the event")

@@ -33,7 +33,8 @@ from gatewright.record import stamp
 from gatewright.registry.mlflow import MlflowRegistry
 from gatewright.report import data, html, markdown, terminal
 from gatewright.report.escape import terminal as safe
-from gatewright.report.model import Failure, Report
+from gatewright.report.model import Failure, Report, Split
+from gatewright.report.summary import tried
 from gatewright.subject import Subject, parse_subject
 from gatewright.webhook import Webhook, webhook
 
@@ -168,6 +169,8 @@ def show(args: argparse.Namespace, *things: Any) -> None:
         write(wants["html"], html.page(things[0]))
     if wants.get("markdown") and isinstance(things[0], Report):
         write(wants["markdown"], markdown.comment(things[0], now()))
+    elif wants.get("markdown") and isinstance(things[0], Split):
+        write(wants["markdown"], tried(things[0], now()))
 
 
 def write(file: str, text: str) -> None:

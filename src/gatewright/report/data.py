@@ -8,17 +8,21 @@ from gatewright.approvals import Standing
 from gatewright.canonical import plain
 from gatewright.decision import Reason
 from gatewright.ledger.entry import Entry, Row
+from gatewright.live.assignment import PARTS
+from gatewright.live.judgement import Effect, Judgement
 from gatewright.problem import GatewrightError, PolicyError, Undetermined, UsageError
 from gatewright.quantity import Interval, is_finite
-from gatewright.report.model import Audit, Failure, History, Report, Rung, Status
+from gatewright.report.model import Audit, Failure, History, Report, Rung, Split, Status
 from gatewright.verdict import Result, SliceResult
 
 SCHEMA = 1
 
 
-def document(thing: Report | Failure | Status | History | Audit) -> dict[str, Any]:
+def document(thing: Report | Split | Failure | Status | History | Audit) -> dict[str, Any]:
     """Everything a surface shows, as plain JSON values; what is not a finite number is null."""
-    made = {Report: _report, Failure: _failure, Status: _status, History: _history, Audit: _audit}[type(thing)](thing)  # type: ignore[operator]
+    made = {Report: _report, Split: _split, Failure: _failure, Status: _status, History: _history, Audit: _audit}[
+        type(thing)
+    ](thing)  # type: ignore[operator]
     return {"schema": SCHEMA, **made}
 
 
@@ -99,6 +103,80 @@ def _approvals(standing: Standing) -> dict[str, Any]:
 
 def _row(row: Row | None) -> dict[str, Any] | None:
     return None if row is None else {"entry": row.n, "digest": row.digest}
+
+
+def _split(split: Split) -> dict[str, Any]:
+    """The keys of a report, of the challenger's evaluation or promotion where there was one, and the split's own."""
+    trial, report = split.trial, split.report
+    told = _report(report) if report is not None else _blank()
+    return {
+        **told,
+        "decision": split.decision.kind,
+        "reason": str(split.decision.reason),
+        "detail": split.decision.detail,
+        "model": split.policy.model,
+        "version": trial.challenger if trial else told["version"],
+        "target": split.target.name,
+        "champion": trial.champion if trial else told["champion"],
+        "policy_digest": split.policy.digest(split.target),
+        "ledger": _row(split.entry),
+        "steps": [str(s) for s in split.steps],
+        "notes": list(split.notes),
+        "why": split.why or None,
+        "live": _live(split),
+    }
+
+
+def _blank() -> dict[str, Any]:
+    nothing = ("verdict", "version", "champion", "previous_version", "evidence_digest", "error")
+    return {**dict.fromkeys(nothing), "checks": [], "approvals": _approvals(Standing()), "overridden": []}
+
+
+def _live(split: Split) -> dict[str, Any]:
+    trial, found, soon = split.trial, split.judgement, split.forecast
+    units = (found.champion_units, found.challenger_units) if found else (None, None)
+    arms = (
+        (
+            ("champion", trial.champion, PARTS - trial.parts, units[0]),
+            ("challenger", trial.challenger, trial.parts, units[1]),
+        )
+        if trial
+        else ()
+    )
+    return {
+        "state": found.state if found else None,
+        "started": trial.started.isoformat() if trial else None,
+        "salt": trial.salt if trial else None,
+        "elapsed": split.elapsed if found else None,
+        "arms": [{"arm": arm, "version": v, "share": p / PARTS, "units": u} for arm, v, p, u in arms],
+        "sample_ratio_p": found.ratio_p if found else None,
+        "mixed": found.mixed if found else None,
+        "metrics": [_effect(e) for e in found.effects] if found else [],
+        "expected": {"units": _value(soon.units), "seconds": _value(soon.seconds)} if soon else None,
+        "course": [_seen(look.at, j) for look, j in zip(split.looks, split.course, strict=True)] if found else [],
+    }
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    return {
+        "metric": effect.metric.name,
+        "standing": effect.standing,
+        "champion": _value(effect.champion),
+        "challenger": _value(effect.challenger),
+        "difference": _value(effect.difference.value),
+        "interval": _interval(effect.interval),
+        "level": effect.interval.level,
+        "method": effect.interval.method or None,
+        "because": effect.because,
+    }
+
+
+def _seen(at: float, found: Judgement) -> dict[str, Any]:
+    """One look; of a split that did not hold then, nothing but the units."""
+    units = {"champion": found.champion_units, "challenger": found.challenger_units}
+    keys = ("metric", "champion", "challenger", "difference", "interval")
+    metrics = [{k: told[k] for k in keys} for told in map(_effect, found.effects)]
+    return {"elapsed": at, "state": found.state, "units": units, "metrics": metrics}
 
 
 def _failure(failure: Failure) -> dict[str, Any]:

@@ -10,19 +10,25 @@ from gatewright.approvals import Counted, NotCounted
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import PolicyError, Undetermined, UsageError
 from gatewright.report.cells import SIGNS, by_urgency, cells, instead, minute, next_step
+from gatewright.report.course import course, svg
 from gatewright.report.escape import html_text as text
 from gatewright.report.glyph import hull
 from gatewright.report.headline import headline
-from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Status
+from gatewright.report.live import ARMS, OUTCOMES, Outcome, arms, outcomes, remarks
+from gatewright.report.live import headline as of_split
+from gatewright.report.live import next_step as after_split
+from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Split, Status
 from gatewright.report.picture import Picture, of_result, of_slices
 from gatewright.verdict import Result, shown
 from gatewright.verdict import Status as CheckStatus
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --dim: #59636e; --line: #d1d9e0; --paper: #fff; --head: #f6f8fa;
-  --good: #1a7f37; --bad: #cf222e; --odd: #8250df; --wait: #9a6700 }
+  --good: #1a7f37; --bad: #cf222e; --odd: #8250df; --wait: #9a6700;
+  --try: #0969da }
 @media screen and (prefers-color-scheme: dark) { :root { --ink: #f0f6fc; --dim: #9198a1; --line: #3d444d;
-  --paper: #0d1117; --head: #151b23; --good: #3fb950; --bad: #f85149; --odd: #ab7df8; --wait: #d29922 } }
+  --paper: #0d1117; --head: #151b23; --good: #3fb950; --bad: #f85149; --odd: #ab7df8; --wait: #d29922;
+  --try: #4493f8 } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 78rem;
   margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.4rem; margin: 0 0 .25rem; overflow-wrap: anywhere } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
@@ -33,14 +39,19 @@ thead th { font-weight: 600; background: var(--head); white-space: nowrap }
 td.n, th.n { text-align: right; white-space: nowrap } td:first-child { white-space: nowrap }
 .wide + .wide { margin-top: 1rem } .why { min-width: 18rem } code { font: .9em ui-monospace, monospace;
   overflow-wrap: anywhere } .dim { color: var(--dim) }
-.pass, .promoted, .rolled_back { color: var(--good) } .fail, .refused, .waived { color: var(--bad) }
-.error { color: var(--odd) } .overridden, .overridden p { color: var(--bad) }
-.inconclusive, .warn, .pending { color: var(--wait) } .skip, .noop { color: var(--dim) }
+.pass, .promoted, .rolled_back, .started, .better, .within { color: var(--good) }
+.fail, .refused, .waived, .worse { color: var(--bad) }
+.error, .unknown { color: var(--odd) } .overridden, .overridden p { color: var(--bad) }
+.inconclusive, .warn, .pending, .stopped, .open { color: var(--wait) } .skip, .noop { color: var(--dim) }
 .said { border-left: .25rem solid; padding: .1rem 0 .1rem .8rem; margin: .5rem 0 1.5rem } .said p { color: var(--ink);
   margin: .5rem 0 }
 svg { vertical-align: middle; overflow: visible } svg line, svg path { stroke: currentColor; fill: none }
 svg .estimate { stroke-width: 2.5 } svg .parity { opacity: .45 }
 svg .limit { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 3 2 }
+svg text { font-size: 11px; fill: currentColor } svg text.dim { fill: var(--dim) } svg .axis { stroke: var(--line) }
+svg path.champion { stroke: var(--dim); stroke-width: 1.5 } svg text.champion { fill: var(--dim) }
+svg path.challenger { stroke: var(--try); stroke-width: 2 } svg text.challenger { fill: var(--try) }
+svg path.band { stroke: none; fill: var(--try); opacity: .15 }
 @media print { body { margin: 0; max-width: none; font-size: 11px } .wide { overflow: visible }
   tr, .said, svg { break-inside: avoid } h2 { break-after: avoid } thead { display: table-header-group } }
 """
@@ -51,10 +62,14 @@ _LEGEND = (
     "The line is the confidence interval, its thick tick the estimate, the dashed mark the limit; "
     "a faint mark is where candidate and champion are equal, an arrow an end that lies outside."
 )
+_OVER_TIME = (
+    "Above: both arms. Below: challenger − champion within its confidence sequence, which holds at every look at once; "
+    "the dashed line is what the difference is held to, the faint one where both arms are equal."
+)
 _NARROW, _BROAD = 120, 220
 
 
-def page(thing: Report | Failure | Status | History | Audit) -> str:
+def page(thing: Report | Split | Failure | Status | History | Audit) -> str:
     """The whole page."""
     title, body = _VIEWS[type(thing)](thing)
     return (
@@ -239,6 +254,40 @@ def _list(lines: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{text(line)}</li>" for line in lines) + "</ul>"
 
 
+# -- a live split ------------------------------------------------------------------------------------------------
+
+
+def _split(split: Split) -> tuple[str, str]:
+    decision = split.decision
+    said = f"<p><strong>{text(of_split(split))}</strong></p>"
+    said += f"<p>{text(decision.detail)}</p>" if decision.detail else ""
+    said += f"<p>Next: {text(after_split(split))}</p>"
+    said += f'<p class="dim">{text(decision.kind)}, <code>{text(str(decision.reason))}</code></p>'
+    parts = [f'<div class="said {text(decision.kind)}">{said}</div>']
+    if rows := arms(split):
+        parts.append("<h2>Arms</h2>" + table(ARMS, (tuple(map(text, row)) for row in rows), (2, 3), about="Arms"))
+    if told := outcomes(split):
+        names = ("Status", *OUTCOMES, "Interval", "Why")
+        parts.append("<h2>Outcomes</h2>" + table(names, map(_outcome, told), (2, 3, 4, 5), about="Outcomes", head=1))
+        parts.append(f'<p class="dim">{_LEGEND}</p>')
+    if drawn := svg(course(split)):
+        parts.append(f'<h2>Over time</h2>{drawn}<p class="dim">{_OVER_TIME}</p>')
+    if split.steps:
+        parts.append("<h2>Moves</h2>" + _list(map(str, split.steps)))
+    if notes := tuple(remarks(split)):
+        parts.append("<h2>Notes</h2>" + _list(notes))
+    if split.report is not None:
+        title, body = _report(split.report)
+        parts.append(f"<h2>{text(title)}</h2>{body}")
+    return split.title, "\n".join(parts)
+
+
+def _outcome(told: Outcome) -> tuple[str, ...]:
+    status = f'<span class="{told.standing}"><span aria-hidden="true">{told.sign}</span>&nbsp;{told.word}</span>'
+    why = f'<div class="why">{text(told.because)}</div>'
+    return (status, *map(text, told.cells), drawing(told.picture), why)
+
+
 # -- what else a command may end with ----------------------------------------------------------------------------
 
 
@@ -310,6 +359,7 @@ def _audit(audit: Audit) -> tuple[str, str]:
 
 _VIEWS: Mapping[type, Callable[[Any], tuple[str, str]]] = {
     Report: _report,
+    Split: _split,
     Failure: _failure,
     Status: _status,
     History: _history,

@@ -8,17 +8,22 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import groupby
 
+from gatewright.decision import Reason
 from gatewright.ledger.entry import Row
 from gatewright.report import markdown
 from gatewright.report.cells import minute
+from gatewright.report.course import course, mermaid
 from gatewright.report.escape import code, visible
 from gatewright.report.escape import markdown as text
-from gatewright.report.model import Failure, History, Report, Rung, Status
+from gatewright.report.live import ARMS, OUTCOMES, arms, outcomes, remarks
+from gatewright.report.live import headline as of_split
+from gatewright.report.live import next_step as after_split
+from gatewright.report.model import Failure, History, Report, Rung, Split, Status
 
 #: events of a version that a timeline shows, the newest
 MOST_EVENTS = 20
@@ -122,6 +127,55 @@ def _rung(status: Status, rung: Rung) -> str:
     waits = (f"v{r.row.version} until {text(minute(r.expires))}" for r in asked)
     said = text(rung.holding.conflict) if rung.holding.conflict else holder
     return f"| {text(rung.target.name)} | {said} | {', '.join(waits)} |"
+
+
+# -- a live split ------------------------------------------------------------------------------------------------
+
+
+def tried(split: Split, now: datetime) -> str:
+    """How a live split stands: both arms, what came of them, and both over time; for a page and a comment alike."""
+    decision, told = split.decision, outcomes(split)
+    said = [f"**{text(of_split(split))}**", *([text(decision.detail)] if decision.detail else [])]
+    said.append(f"Next: {text(after_split(split))}")
+    alert = ">\n".join(f"> {line}\n" for line in said)
+    parts = [
+        f"### {text(split.title)}",
+        f"> [!{_split_alert(split)}]\n{alert.rstrip()}",
+        _markdown_table(ARMS, arms(split), ":--|:--|--:|--:"),
+        _markdown_table(
+            ("", *OUTCOMES, ""),
+            tuple((o.sign, *o.cells, o.picture.glyph() if o.picture else "") for o in told),
+            ":-:|:--|--:|--:|--:|--:|:--",
+            last=code,
+        ),
+        "\n".join(f"- {o.sign} {text(o.because)}" for o in told),
+        mermaid(course(split)),
+        "\n".join(f"- {text(note)}" for note in remarks(split)),
+    ]
+    if split.report is not None:
+        parts.append(_folded(split.report, now))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _folded(report: Report, now: datetime) -> str:
+    checks = _HEAD.sub("", markdown.comment(report, now)).strip()
+    return f"<details><summary>The checks of v{report.candidate.number}</summary>\n\n{checks}\n</details>"
+
+
+def _split_alert(split: Split) -> str:
+    if split.decision.reason in (Reason.LIVE_HARM, Reason.LIVE_INVALID):
+        return "CAUTION"
+    kinds = {"started": "TIP", "promoted": "TIP", "pending": "IMPORTANT", "refused": "CAUTION", "error": "WARNING"}
+    return kinds.get(split.decision.kind, "NOTE")
+
+
+def _markdown_table(
+    names: Sequence[str], rows: Sequence[Sequence[str]], sides: str, last: Callable[[str], str] = text
+) -> str:
+    if not rows:
+        return ""
+    lines = (f"| {' | '.join([*map(text, row[:-1]), last(row[-1]) if row[-1] else ''])} |" for row in rows)
+    return "\n".join((f"| {' | '.join(names)} |", f"|{sides}|", *lines))
 
 
 # -- the way of a version ----------------------------------------------------------------------------------------

@@ -15,7 +15,10 @@ from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import GatewrightError, PolicyError, Undetermined, UsageError
 from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step, tally
 from gatewright.report.escape import terminal as safe
-from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Status
+from gatewright.report.live import ARMS, OUTCOMES, Outcome, arms, outcomes, remarks
+from gatewright.report.live import headline as of_split
+from gatewright.report.live import next_step as after_split
+from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Split, Status
 from gatewright.report.picture import Picture, of_result, of_slices
 from gatewright.verdict import Result, SliceResult, shown
 from gatewright.verdict import Status as CheckStatus
@@ -37,14 +40,21 @@ HEADS = {
     "refused": ("✘", "red"),
     "noop": ("–", "cyan"),
     "error": ("?", "magenta"),
+    "started": ("✔", "green"),
+    "stopped": ("–", "yellow"),
+    "evaluated": ("·", "cyan"),
 }
+#: standing of an outcome → colour
+_STANDING = {"worse": "red", "unknown": "magenta", "open": "yellow", "within": "green", "better": "green"}
 MAX_SLICES = 12
 
 #: characters of a word that a column makes room for
 _LONG_WORD = 24
 
 
-def render(thing: Report | Failure | Status | History | Audit, console: Console, *, quiet: bool = False) -> None:
+def render(
+    thing: Report | Split | Failure | Status | History | Audit, console: Console, *, quiet: bool = False
+) -> None:
     """Prints the end of a command; quiet prints one line of it."""
     parts = list(_VIEWS[type(thing)](thing))
     for part in parts[:1] if quiet else parts:
@@ -181,6 +191,38 @@ def _footer(report: Report) -> str:
     return " · ".join(parts)
 
 
+# -- a live split ------------------------------------------------------------------------------------------------
+
+
+def _split(split: Split) -> Iterator[RenderableType]:
+    decision, (sign, colour) = split.decision, HEADS[split.decision.kind]
+    word = decision.kind.replace("_", " ")
+    yield _line((f"{sign} {split.title}: {word}", f"bold {colour}"), f" ({decision.reason})")
+    yield _indented(_text(of_split(split)))
+    if decision.detail:
+        yield _indented(_text(decision.detail))
+    if rows := arms(split):
+        yield _table(ARMS, (tuple(map(_text, row)) for row in rows), numbers=(2, 4))
+    if told := outcomes(split):
+        yield _table(("", *OUTCOMES, ""), map(_outcome, told), numbers=(2, 5))
+        yield from (_indented(_line((f"{o.sign} ", _STANDING[o.standing]), o.because)) for o in told)
+    yield from (_indented(_line(("note ", "bold"), note)) for note in remarks(split))
+    yield from (_indented(_line(("did  " if split.entry else "plan ", "bold"), str(step))) for step in split.steps)
+    if split.report is not None and not split.report.moved:
+        yield Text()
+        yield from _report(split.report)
+        return
+    yield Text()
+    yield _line(("Next: ", "bold"), after_split(split))
+    if split.entry is not None:
+        yield _text(f"ledger entry {split.entry.n} {split.entry.digest[:12]}", "dim")
+
+
+def _outcome(told: Outcome) -> tuple[Text, ...]:
+    drawn = told.picture.glyph() if told.picture else ""
+    return _text(told.sign, _STANDING[told.standing]), *map(_text, (*told.cells, drawn))
+
+
 # -- errors ------------------------------------------------------------------------------------------------------
 
 
@@ -298,6 +340,7 @@ def _audit(audit: Audit) -> Iterator[RenderableType]:
 
 
 _VIEWS: Mapping[type, Any] = {
+    Split: _split,
     Report: _report,
     Failure: _failure,
     Status: _status,

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 from gatewright import gate as story
 from gatewright.approvals import Counted, NotCounted, Standing
 from gatewright.case import Gate
+from gatewright.decision import ENDS, Decision
 from gatewright.evidence import Evidence, Fact, Scalar
-from gatewright.ledger.entry import Actor
+from gatewright.ledger.entry import Actor, Row
 from gatewright.ledger.memory import MemoryLedger
+from gatewright.live.judgement import course
+from gatewright.live.looks import DAY, Arm, Look
+from gatewright.live.moments import Moments
+from gatewright.live.plan import forecast
+from gatewright.live.trial import Trial
 from gatewright.measure import PATHS
 from gatewright.paths import Path
 from gatewright.policy.load import read_policies
@@ -21,7 +28,7 @@ from gatewright.problem import Undetermined, UsageError
 from gatewright.quantity import Interval
 from gatewright.registry import Logged, Run
 from gatewright.registry.memory import MemoryRegistry
-from gatewright.report.model import Audit, Failure, History, Report, Status
+from gatewright.report.model import Audit, Failure, History, Report, Split, Status
 from gatewright.rollback import Wish
 from gatewright.subject import Model, Subject, Version
 from gatewright.verdict import judge
@@ -56,6 +63,10 @@ HOSTILE = (
     "x | y `@octo` <img src=x onerror=alert(1)> --> ![p](http://e.vil/p) #12 "
     "\x1b[31m\u202e ::set-output::\n/gate approve"
 )
+
+
+#: the same, as far as a policy takes it for a name
+PRINTABLE = "".join(c for c in HOSTILE if c.isprintable())
 
 
 def gate(policy: str = POLICY, tags: Mapping[str, str] | None = None) -> Gate:
@@ -141,7 +152,51 @@ def hostile() -> Report:
     return replace(report, candidate=candidate, notes=(HOSTILE,), decision=decision)
 
 
-def examples() -> dict[str, Report | Failure | Status | History | Audit]:
+LIVE = """
+live:
+  split: {champion: 90, challenger: 10}
+  unit: account
+  outcomes: {data: outcomes.parquet}
+  primary: {name: approved, effect: 0.01}
+  guardrails: [{name: seconds, better: lower, margin: 0.05}]
+"""
+
+
+def tried(share: float = 0.1, rates: tuple[float, float] = (0.71, 0.735), metric: str = "approved") -> Split:
+    """A split after nine days. share: of the units that came to the challenger; metric: the primary's name."""
+    text = LIVE.replace("approved", json.dumps(metric)) if metric != "approved" else LIVE
+    (policy,) = read_policies({"policies/fraud.yaml": POLICY.replace("targets:", f"{text.strip()}\ntargets:")}, PATHS)
+    live, target = policy.live, policy.targets[1]
+    assert live is not None
+    trial = Trial("fraud", 1, 2, NOW - timedelta(days=9), 1000, "5a17c0de5a17c0de", 20_000)
+    looks = tuple(_look(day, share, rates, metric) for day in range(1, 10))
+    steps = course(live, looks, trial.tuned_for)
+    found, elapsed = steps[-1], 9 * DAY
+    return Split(
+        Decision("evaluated", ENDS[found.state], found.because),
+        policy,
+        target,
+        trial,
+        looks,
+        steps,
+        elapsed,
+        forecast=forecast(live, looks, elapsed, trial.tuned_for) if found.state == "running" else None,
+        entry=Row(7, "7e" * 32, "live_started", 2, target.name, replaces=1),
+        notes=("12 rows name no unit; they count for nothing.",),
+    )
+
+
+def _look(day: int, share: float, rates: tuple[float, float], metric: str) -> Look:
+    tried = round(1000 * day * share)
+    arms = []
+    for units, rate in zip((1000 * day - tried, tried), rates, strict=True):
+        bought = Moments.of_proportion(round(units * (rate + 0.02 / day)), units)
+        arms.append(Arm(units, {metric: bought, "seconds": Moments.of_values(units, 0.2 * units, 0.05 * units)}))
+    champion, challenger = arms
+    return Look(day * DAY, champion, challenger, 3.0)
+
+
+def examples() -> dict[str, Report | Split | Failure | Status | History | Audit]:
     """One of everything that a command may end with."""
     ours = gate()
     overridden, rolled_back = pressed()
@@ -153,6 +208,9 @@ def examples() -> dict[str, Report | Failure | Status | History | Audit]:
         "measured": measured(),
         "overridden": overridden,
         "rolled_back": rolled_back,
+        "split": tried(),
+        "split_harm": tried(rates=(0.71, 0.6)),
+        "split_invalid": tried(share=0.13),
         "status": story.status(ours),
         "history": story.history(ours),
         "audit": story.verify(ours.ledger, "fraud"),

@@ -14,12 +14,13 @@ from gatewright.decision import Decision, Reason
 from gatewright.problem import PolicyError, Problem, UsageError
 from gatewright.quantity import Interval
 from gatewright.report.html import drawing, page
-from gatewright.report.model import Audit, Failure, History, Report, Status
+from gatewright.report.model import Audit, Failure, History, Report, Split, Status
 from gatewright.report.picture import Picture
-from unit.report.examples import HOSTILE, approved, examples, hostile, measured
+from unit.report.examples import HOSTILE, PRINTABLE, approved, examples, hostile, measured, tried
 
-THINGS: dict[str, Report | Failure | Status | History | Audit] = {
+THINGS: dict[str, Report | Split | Failure | Status | History | Audit] = {
     **examples(),
+    "hostile split": tried(metric=PRINTABLE),
     "policy": Failure(PolicyError([Problem("p.yaml", 1, 2, HOSTILE)])),
     "nothing": History("fraud", ()),
     "hostile": hostile(),
@@ -62,7 +63,7 @@ def test_every_element_is_closed_and_known(name: str) -> None:
     read = Reader(page(THINGS[name]))
     assert read.open == []
     known = "html head meta title style body main h1 h2 p div strong ul li code span br table thead tbody tr th td"
-    assert {tag for tag, _ in read.seen} <= {*known.split(), "svg", "line", "path"}
+    assert {tag for tag, _ in read.seen} <= {*known.split(), "svg", "line", "path", "g", "text"}
 
 
 @pytest.mark.parametrize("name", THINGS)
@@ -89,6 +90,15 @@ def test_a_table_has_names_for_rows_and_columns_and_itself(name: str) -> None:
     regions = [a for a in Reader(text).all("div") if a.get("role") == "region"]
     assert len(regions) == len(Reader(text).all("table"))
     assert all(a["aria-label"] and a["tabindex"] == "0" for a in regions)
+
+
+def test_both_arms_are_drawn_over_time_and_told_in_numbers() -> None:
+    """Two panels: the arms, and their difference within the band; a split that does not hold draws nothing."""
+    text = page(THINGS["split"])
+    (drawn,) = [a for a in Reader(text).all("svg") if a.get("class") == "course"]
+    assert "approved over 9 days: champion 71.22 %, challenger 73.78 %" in str(drawn["aria-label"])
+    assert text.count('<path class="band"') == 1 and text.count('<path class="challenger"') == 2
+    assert 'class="course"' not in page(THINGS["split_invalid"])
 
 
 def test_every_drawing_is_told_in_numbers() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gatewright.report import html, markdown, terminal
-from gatewright.report.model import Failure, Report
+from gatewright.report import html, markdown, summary, terminal
+from gatewright.report.model import Failure, Report, Split
 from unit.report.examples import NOW, examples
 
 FOLDER = Path(__file__).parents[2] / "snapshots"
@@ -50,6 +50,14 @@ def test_the_comment(name: str) -> None:
     compare(f"{name}.md", markdown.comment(thing, NOW))
 
 
+@pytest.mark.parametrize("name", [n for n, t in THINGS.items() if isinstance(t, Split)])
+def test_the_page_of_a_split(name: str) -> None:
+    """Of a job and of a comment alike."""
+    thing = THINGS[name]
+    assert isinstance(thing, Split)
+    compare(f"{name}.md", summary.tried(thing, NOW))
+
+
 @pytest.mark.parametrize("name", [n for n, t in THINGS.items() if isinstance(t, Failure)])
 def test_the_comment_of_what_could_not_begin(name: str) -> None:
     """An error is a comment too."""
@@ -58,7 +66,10 @@ def test_the_comment_of_what_could_not_begin(name: str) -> None:
     compare(f"{name}.md", markdown.failure(thing))
 
 
-@pytest.mark.parametrize("name", ["measured", "pending", "overridden", "status", "history", "audit", "undetermined"])
+@pytest.mark.parametrize(
+    "name",
+    ["measured", "pending", "overridden", "split", "split_invalid", "status", "history", "audit", "undetermined"],
+)
 def test_the_page(name: str) -> None:
     """The fullest reports, and one of everything else."""
     compare(f"{name}.html", html.page(THINGS[name]))

@@ -13,8 +13,9 @@ from gatewright import gate as story
 from gatewright.ledger.entry import Entry, Row
 from gatewright.report.model import Failure, History, Report
 from gatewright.report.summary import MOST_EVENTS, Point, Trend, chart, failed, label, past, standing, summary, way
+from gatewright.report.summary import tried as tried_page
 from gatewright.subject import Subject
-from unit.report.examples import HOSTILE, NOW, approved, examples, gate, measured
+from unit.report.examples import HOSTILE, NOW, PRINTABLE, approved, examples, gate, measured, tried
 from unit.report.test_snapshots import compare
 
 TREND = Trend("holdout.roc_auc", "production", (Point(3, 0.951, 0.95), Point(5, 0.958, 0.95), Point(9, 0.9692, 0.962)))
@@ -119,3 +120,16 @@ def test_hostile_names_stay_inside_the_charts() -> None:
     assert len(fences(page)) == 2
     assert all("<img" not in block and "```" not in block and "\x1b" not in block for block in fences(page))
     assert all(line.count('"') in (0, 2) for block in fences(page) for line in block.splitlines() if "init" not in line)
+
+
+def test_a_splits_names_stay_what_they_are() -> None:
+    """A metric may be called anything, within the tables, the sentences and the charts of a live split."""
+    page = tried_page(tried(metric=PRINTABLE), NOW)
+    assert "@octo" not in page and "<img" not in page and "\x1b" not in page
+    assert len(fences(page)) == 2
+
+
+def test_a_split_that_does_not_hold_has_no_chart() -> None:
+    """What came of its arms is not shown, in no form."""
+    page = tried_page(tried(share=0.13), NOW)
+    assert fences(page) == [] and "approved" not in page

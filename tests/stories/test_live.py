@@ -1,0 +1,180 @@
+"""A month of a live split on a real MLflow server, typed: each way in which it can end, from each kind of table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatewright.connection import connect
+from gatewright.ledger.mlflow import MlflowLedger
+from gatewright.live.trial import ALIAS, SALT, WEIGHT, Trial
+from real.command import Ended, within
+from real.outcomes import Traffic, keep
+from real.tracking import Store
+from real.versions import make_version
+
+DAY = 86_400.0
+POLICY = """
+version: 1
+model: {model}
+live:
+  split: {{champion: 80, challenger: 20}}
+  unit: user
+  outcomes: {{data: '{data}'{query}}}
+  primary: {{name: bought, effect: 0.02}}
+  guardrails: [{{name: seconds, better: lower, margin: 0.05}}]
+  min_runtime: 7d
+  max_runtime: 21d
+  method: {method}
+targets:
+  production:
+    alias: champion
+    checks: [run.accuracy > 0.9, "live.bought >= champion at 95%"]
+"""
+
+
+class Shop:
+    """`octo` at the command line, a model with a champion and a candidate, and a table that grows by the day."""
+
+    def __init__(self, store: Store, model: str, folder: Path, form: str, method: str = "always_valid") -> None:
+        self.store, self.model, self.folder, self.form = store, model, folder, form
+        self.client, self.clock = store.client(), 0.0
+        for accuracy in (0.92, 0.95):
+            make_version(self.client, model, metrics={"accuracy": accuracy})
+        self.client.set_registered_model_alias(model, "champion", "1")
+        data, query = keep({"user": [], "version": [], "time": [], "bought": [], "seconds": []}, folder, form)
+        said = {"model": model, "data": data, "query": f", query: '{query}'" if query else "", "method": method}
+        (folder / "policies").mkdir()
+        (folder / "policies" / "shop.yaml").write_text(POLICY.format(**said), encoding="utf-8")
+
+    def type(self, *words: str) -> Ended:
+        """Runs a command as octo, at the time that the clock shows."""
+        variables = {"LOGNAME": "octo"}
+        return within("live", *words, "--json", uri=self.store.uri, folder=self.folder, clock=self.clock, env=variables)
+
+    def start(self) -> Trial:
+        """Begins the split of version 2 against production."""
+        ended = self.type("start", f"{self.model}/2", "--against", "production")
+        assert (ended.code, ended.json["decision"]) == (0, "started"), ended
+        told = ended.json["live"]
+        started = datetime.fromisoformat(told["started"])
+        return Trial(self.model, 1, 2, started, round(told["arms"][1]["share"] * 10_000), told["salt"])
+
+    def night(self, trial: Trial, traffic: Traffic, day: int) -> Ended:
+        """A day later: the table has grown, and the nightly job runs."""
+        keep(traffic.rows(trial, day), self.folder, self.form)
+        self.clock = day * DAY + 60
+        return self.type("status", self.model, "--act")
+
+    def until_it_ends(self, traffic: Traffic) -> tuple[Ended, int]:
+        """Night after night; returns the last one's end and its day."""
+        trial = self.start()
+        assert self.registry() == ({"champion": 1, ALIAS: 2}, {1: "8000", 2: "2000"})
+        for day in range(1, 30):
+            ended = self.night(trial, traffic, day)
+            if ended.json["decision"] != "evaluated":
+                return ended, day
+            assert self.registry() == ({"champion": 1, ALIAS: 2}, {1: "8000", 2: "2000"})
+        raise AssertionError("it never ended")
+
+    def registry(self) -> tuple[dict[str, int], dict[int, str]]:
+        """Aliases and shares, as MLflow's own client shows them."""
+        aliases = {a: int(v) for a, v in self.client.get_registered_model(self.model).aliases.items()}
+        versions = self.client.search_model_versions(f"name='{self.model}'")
+        assert {SALT in v.tags for v in versions} == {WEIGHT in v.tags for v in versions}
+        return aliases, {int(v.version): v.tags[WEIGHT] for v in versions if WEIGHT in v.tags}
+
+    def ledger(self) -> list[tuple[str, int | None, str]]:
+        """What became of versions: kind, version, reason."""
+        ledger = MlflowLedger(connect(self.store.uri))
+        rows = ledger.rows(self.model)
+        assert ledger.verify(self.model) == ()
+        told = ("live_started", "promoted", "live_stopped")
+        entries = zip(rows, ledger.entries(self.model, rows), strict=True)
+        return [(r.kind, r.version, e.reason if e else "") for r, e in entries if r.kind in told]
+
+
+@pytest.fixture
+def shop(mlflow_server: Store, unique: str, tmp_path: Path) -> Any:
+    """Opens a shop whose outcomes are kept in a form."""
+    return lambda form, **other: Shop(mlflow_server, unique, tmp_path, form, **other)
+
+
+def test_a_month_that_ends_in_promotion(shop: Any) -> None:
+    """A better challenger is found early, waits for a week, and takes production by the story of every promotion."""
+    store = shop("parquet")
+    ended, day = store.until_it_ends(Traffic(1000, 0.05, 0.11))
+    assert (ended.code, ended.json["decision"], day) == (0, "promoted", 7)
+    assert store.registry() == ({"champion": 2}, {})
+    assert store.ledger() == [
+        ("live_started", 2, "live_running"),
+        ("promoted", 2, "no_approvals_needed"),
+        ("live_stopped", 2, "live_superior"),
+    ]
+    (metric, _) = ended.json["live"]["metrics"]
+    assert metric["standing"] == "better" and metric["interval"][0] > 0
+    (check,) = [c for c in ended.json["checks"] if c["check"].startswith("live.")]
+    assert check["status"] == "pass" and "confidence sequence" in check["method"]
+
+
+def test_a_month_that_ends_in_harm(shop: Any) -> None:
+    """A worse challenger is stopped within days, and nobody sees it any more."""
+    store = shop("csv")
+    ended, day = store.until_it_ends(Traffic(1500, 0.10, 0.03))
+    assert (ended.code, ended.json["decision"], ended.json["reason"]) == (1, "stopped", "live_harm")
+    assert day < 7
+    assert store.registry() == ({"champion": 1}, {})
+    assert store.ledger() == [("live_started", 2, "live_running"), ("live_stopped", 2, "live_harm")]
+
+
+@pytest.mark.parametrize("method", ["always_valid", "group_sequential"])
+def test_a_month_that_ends_by_the_clock(shop: Any, method: str) -> None:
+    """Equal versions: after the longest runtime the champion stays."""
+    store = shop("sqlite", method=method)
+    trial = store.start()
+    traffic = Traffic(300)
+    for day in (5, 14):
+        assert store.night(trial, traffic, day).json["reason"] == "live_running"
+    ended = store.night(trial, traffic, 21)
+    assert (ended.code, ended.json["decision"], ended.json["reason"]) == (0, "stopped", "live_timed_out")
+    assert store.registry() == ({"champion": 1}, {})
+    assert store.ledger() == [("live_started", 2, "live_running"), ("live_stopped", 2, "live_timed_out")]
+    again = store.night(trial, traffic, 22)
+    assert (again.json["decision"], again.json["live"]["state"]) == ("noop", "timed_out")
+
+
+def test_a_month_that_ends_as_invalid(shop: Any) -> None:
+    """A log that loses a quarter of the challenger's visits: no effect is shown, however large it looks."""
+    store = shop("parquet")
+    ended, _ = store.until_it_ends(Traffic(1500, 0.05, 0.2, lost=0.25))
+    assert (ended.code, ended.json["decision"], ended.json["reason"]) == (1, "stopped", "live_invalid")
+    assert ended.json["live"]["metrics"] == []
+    assert store.registry() == ({"champion": 1}, {})
+    assert store.ledger() == [("live_started", 2, "live_running"), ("live_stopped", 2, "live_invalid")]
+
+
+def test_a_split_is_ended_by_hand_and_tried_again(shop: Any) -> None:
+    """`--keep` with a reason; the next split has a salt of its own."""
+    store = shop("parquet")
+    first = store.start()
+    ended = store.type("stop", store.model, "--keep", "--reason", "the fair is over")
+    assert (ended.code, ended.json["decision"], ended.json["why"]) == (0, "stopped", "the fair is over")
+    assert store.registry() == ({"champion": 1}, {})
+    store.clock = 60.0
+    assert store.start().salt != first.salt
+
+
+def test_pages_of_a_split_are_written(shop: Any, tmp_path: Path) -> None:
+    """A page for the browser with both arms drawn, and one for a job's summary."""
+    store = shop("parquet")
+    trial = store.start()
+    keep(Traffic(1500, 0.05, 0.09).rows(trial, 3), tmp_path, "parquet")
+    store.clock = 3 * DAY + 60
+    ended = store.type("status", store.model, "--html", "split.html", "--markdown", "split.md")
+    assert (ended.code, ended.json["reason"]) == (0, "live_running")
+    page, summary = ((tmp_path / f"split.{kind}").read_text() for kind in ("html", "md"))
+    assert '<path class="band"' in page and "over 3" in page
+    assert summary.count("```mermaid") == 2
