@@ -12,8 +12,8 @@ from rich.console import Console
 
 from gatewright import __version__
 from gatewright.action.run import action
-from gatewright.cli.parts import EPILOG, alert, said, show, subject_of
 from gatewright.cli import audit, live, moves, parts, policy
+from gatewright.cli.parts import EPILOG, alert, said, show, subject_of
 from gatewright.demo import demo
 from gatewright.problem import GatewrightError
 from gatewright.relay import listen
