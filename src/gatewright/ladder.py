@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gatewright.policy.model import Target
+from gatewright.policy.model import Place, Target
 from gatewright.subject import Model, Step, Version
 
 #: registered models by name; a name that is absent was looked for and not found
@@ -206,3 +206,19 @@ def snapshot(target: Target, candidate: Version, models: Models) -> dict[str, An
         newest = where.versions[-1] if where and where.versions else None
         seen["newest"] = {"version": newest.number, "source": newest.source} if newest else None
     return seen
+
+
+def way(target: Target) -> dict[str, Any]:
+    """How a target is held, for the ledger to remember."""
+    return {key: getattr(target, key) for key in _WAY}
+
+
+def remembered(way: Mapping[str, Any], entry: int) -> Target:
+    """The target that an entry remembers, whatever the policy says now; raises ValueError if it is none."""
+    told = {key: way[key] for key in _WAY if key in way}
+    if not told.get("name") or any(type(told[key]) is not kind for key, kind in _WAY.items() if key in told):
+        raise ValueError(f"entry {entry} does not say what its target was")
+    return Target(checks=(), place=Place("ledger", entry, 1), **told)
+
+
+_WAY: Mapping[str, type] = {"name": str, "stage": str, "archive_existing": bool, "alias": str, "copy_to": str}

@@ -18,7 +18,7 @@ from gatewright.decision import Decision, Reason
 from gatewright.evidence import Evidence
 from gatewright.ladder import Leaving
 from gatewright.ledger.entry import Entry, Row, open_intent, taken_back
-from gatewright.policy.model import Place, Target
+from gatewright.policy.model import Target
 from gatewright.problem import Undetermined
 from gatewright.record import append, draft, stamp
 from gatewright.subject import Step, Subject, Version
@@ -127,19 +127,13 @@ def _intent(gate: Gate, order: Order) -> Entry:
         after=ladder.snapshot(case.target, case.candidate, after),
         steps=tuple(plain(step) for step, _ in steps),
         replaces=case.holding.number,
-        details={"target": held_by(case.target), "leaving": plain(order.leaving), "ends": _ends(order)},
+        details={"target": ladder.way(case.target), "leaving": plain(order.leaving), "ends": _ends(order)},
     )
 
 
 def _ends(order: Order) -> dict[str, Any]:
     """What the closing entry is to say, for whoever has to write it in our place."""
     return {"kind": order.kind, "text": order.text, "details": plain(order.details)}
-
-
-def held_by(target: Target) -> dict[str, Any]:
-    """How a target is held, for whoever has to finish a move when the policy has changed."""
-    keys = ("name", "stage", "archive_existing", "alias", "copy_to")
-    return {key: getattr(target, key) for key in keys}
 
 
 def who_moves(gate: Gate) -> str:
@@ -249,7 +243,7 @@ def settle(gate: Gate, others: Mapping[str, Finish] | None = None) -> tuple[str,
 
 
 def _take_over(gate: Gate, row: Row, entry: Entry, finish: Finish) -> tuple[str, ...]:
-    target = _target_of(entry)
+    target = _remembered(entry)
     candidate = Version(entry.model, entry.version or 0)
     models = read(gate, target)
     found = models.get(entry.model)
@@ -301,7 +295,10 @@ def _told(entry: Entry) -> tuple[Mapping[str, Any], Leaving | None]:
     return entry.details.get("ends", {}), Leaving(**leaving) if leaving else None
 
 
-def _target_of(entry: Entry) -> Target:
-    """The target as it was when the move began, whatever the policy says now."""
-    held = dict(entry.details.get("target", {}))
-    return Target(checks=(), place=Place("ledger", entry.n, 1), **held)
+def _remembered(entry: Entry) -> Target:
+    try:
+        return ladder.remembered(entry.details.get("target", {}), entry.n)
+    except ValueError as e:
+        raise Undetermined(
+            f"a move of {entry.model} cannot be finished", str(e), f"Run gatewright audit verify {entry.model}."
+        ) from e

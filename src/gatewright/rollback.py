@@ -9,7 +9,7 @@ from gatewright.case import Case, Gate, find, survey
 from gatewright.decision import Decision, Reason
 from gatewright.evidence import Evidence, Fact, Scalar
 from gatewright.ladder import MARK, Holding, Leaving
-from gatewright.ledger.entry import MOVED, Row, ever_held, good, taken_back
+from gatewright.ledger.entry import Row, ever_held, good, known_from_the_start, taken_back
 from gatewright.measure import measure
 from gatewright.measure.loading import LOADS
 from gatewright.paths import Path
@@ -74,14 +74,10 @@ def choose(target: Target, model: Model, held: Holding, rows: Sequence[Row], wan
     """
     if wanted is not None:
         return Choice(wanted, stop=_unfit(wanted, target, model, held, rows))
-    if _is_kept(rows, target):
-        return _of_ledger(target, model, held, rows)
+    known = _of_ledger(target, model, held, rows)
+    if known.stop is None or known_from_the_start(rows, target.name):
+        return known
     return _of_archive(target, model, held, rows)
-
-
-def _is_kept(rows: Sequence[Row], target: Target) -> bool:
-    """Whether the ledger knows how the target was come by, and not only that somebody went back."""
-    return any(r.target == target.name and r.kind in MOVED - {"rolled_back"} for r in rows)
 
 
 def _unfit(wanted: int, target: Target, model: Model, held: Holding, rows: Sequence[Row]) -> Decision | None:
@@ -92,8 +88,8 @@ def _unfit(wanted: int, target: Target, model: Model, held: Holding, rows: Seque
     if told:
         return Decision("refused", Reason.VETOED, told)
     version = model.version(wanted)
-    archived = not _is_kept(rows, target) and version is not None and version.stage == "Archived"
-    if archived or wanted in ever_held(rows, target.name):
+    archived = version is not None and version.stage == "Archived"
+    if (archived and not known_from_the_start(rows, target.name)) or wanted in ever_held(rows, target.name):
         return None
     why = f"v{wanted} never held {target.name}, as far as the ledger knows: promote it instead"
     return Decision("refused", Reason.NO_PREVIOUS_VERSION, why)
@@ -109,14 +105,15 @@ def _of_ledger(target: Target, model: Model, held: Holding, rows: Sequence[Row])
 
 
 def _of_archive(target: Target, model: Model, held: Holding, rows: Sequence[Row]) -> Choice:
-    """Without a ledger: the newest archived version older than the holder; a newer one may be what was left."""
+    """Where the ledger does not reach: the newest archived version older than the holder; a newer one was left."""
     mark, bad = MARK + target.name, {held.number, *taken_back(rows, target.name)}
     archived = [v.number for v in model.staged("Archived") if v.number not in bad and mark not in v.tags]
     older = [n for n in archived if held.number is None or n < held.number]
     if not older:
         return Choice(held.number, stop=Decision("refused", Reason.NO_PREVIOUS_VERSION))
-    newest = max(older)
-    return Choice(newest, f"The ledger knows no holder of {target.name}: v{newest} is the newest archived version.")
+    newest, earlier = max(older), "earlier " if ever_held(rows, target.name) else ""
+    said = f"The ledger knows no {earlier}holder of {target.name}: v{newest} is the newest archived version."
+    return Choice(newest, said)
 
 
 def said_of(rows: Sequence[Row], target: Target, version: int) -> str:

@@ -47,7 +47,10 @@ def parse_subject(text: str) -> Subject:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A registered model version as the registry shows it now. Times are milliseconds since 1970, UTC."""
+    """A registered model version as the registry shows it now. Times are milliseconds since 1970, UTC.
+
+    updated: when anything about it was changed last, its stage or a word of its description; no part of what it is.
+    """
 
     model: str
     number: int
@@ -59,6 +62,7 @@ class Version:
     created: int = 0
     status: str = "READY"
     tags: Mapping[str, str] = field(default_factory=dict)
+    updated: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return f"{self.model}/{self.number}"

@@ -13,10 +13,10 @@ from typing import Any
 from gatewright.canonical import plain
 from gatewright.case import Case, Gate, find, read, survey
 from gatewright.decision import Decision, Reason
-from gatewright.ladder import Holding, Models
+from gatewright.ladder import Holding, Models, way
 from gatewright.ledger.entry import MOVED, Entry, Row
 from gatewright.live.trial import Trial, next_label, shown, trial_of
-from gatewright.move import Following, abort, climb, end, held_by, lock, settle, who_moves
+from gatewright.move import Following, abort, climb, end, lock, settle, who_moves
 from gatewright.policy.model import Place, Target
 from gatewright.problem import Undetermined
 from gatewright.record import draft, stamp
@@ -183,7 +183,7 @@ def _towards(gate: Gate, running: Trial | None) -> Following:
 
 
 def _intent(gate: Gate, case: Case, of: Trial, told: Mapping[str, Any], reason: Reason, why: str) -> Entry:
-    details = {"target": held_by(case.target), _LIVE: {**of.details(), **told, "why": why}}
+    details = {"target": way(case.target), _LIVE: {**of.details(), **told, "why": why}}
     before = shown(case.models.get(gate.policy.model))
     return draft(gate, "intended", case, reason=str(reason), text=why, before=before, details=details)
 

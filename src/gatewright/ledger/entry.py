@@ -31,12 +31,15 @@ Kind = Literal[
     "live_started",
     "live_read",
     "live_stopped",
+    "adopted",
+    "archived",
+    "drift",
 ]
 
 SCHEMA = 1
 
-#: kinds after which the named version holds the named target
-MOVED = frozenset({"promoted", "overridden", "rolled_back"})
+#: kinds after which the named version holds the named target; `adopted` without a version: nobody holds it
+MOVED = frozenset({"promoted", "overridden", "rolled_back", "adopted"})
 
 _KEY = re.compile(r"[0-9]{6}")
 _BARE = re.compile(r"[A-Za-z0-9_.:+-]+")
@@ -238,9 +241,20 @@ def last_move(rows: Sequence[Row], target: str) -> Row | None:
 
 
 def holder(rows: Sequence[Row], target: str) -> int | None:
-    """The version that the ledger last moved to a target."""
-    stack = _holders(rows, target)
-    return stack[-1] if stack else None
+    """The version that holds a target by the ledger's last word; None if nobody does, or it has said nothing."""
+    present: int | None = None
+    for r in rows:
+        present = _after(r, target, present)
+    return present
+
+
+def _after(r: Row, target: str, present: int | None) -> int | None:
+    """Who holds a target after an entry, if `present` did before it."""
+    if r.target != target:
+        return present
+    if r.kind == "archived" and r.version == present:
+        return None
+    return r.version if r.kind in MOVED else present
 
 
 def last_good(rows: Sequence[Row], target: str) -> int | None:
@@ -262,17 +276,26 @@ def ever_held(rows: Sequence[Row], target: str) -> frozenset[int]:
 
 
 def taken_back(rows: Sequence[Row], target: str) -> Mapping[int, Row]:
-    """Versions that were rolled back from a target, with the newest rollback; a later promotion clears a version."""
+    """Versions that were rolled back from a target, with the newest rollback; a later promotion clears a version.
+
+    To adopt a version does not: that records where it is, and does not judge it.
+    """
     found: dict[int, Row] = {}
-    stack: list[int] = []
+    present: int | None = None
     for r in rows:
         if r.target == target and r.kind == "rolled_back":
-            left = r.replaces or (stack[-1] if stack else None)
+            left = r.replaces or present
             found |= {} if left is None else {left: r}
-        _moved(stack, r, target)
-        if stack:
-            found.pop(stack[-1], None)
+        present = _after(r, target, present)
+        if r.target == target and r.kind in MOVED - {"adopted"} and r.version is not None:
+            found.pop(r.version, None)
     return found
+
+
+def known_from_the_start(rows: Sequence[Row], target: str) -> bool:
+    """Whether the ledger knows every holder of a target: it does not if the first one was adopted or only came back."""
+    first = next((r for r in rows if r.target == target and r.kind in MOVED), None)
+    return first is not None and first.kind in ("promoted", "overridden")
 
 
 def _holders(rows: Sequence[Row], target: str) -> list[int]:

@@ -125,7 +125,7 @@ def _live(live: Live | None) -> str:
         *(f"The outcome {_asked(metric)}." for metric in live.metrics),
         f"The risk of calling a worse challenger better is {live.alpha * 100:f}".rstrip("0").rstrip(".") + " %.",
         f"Nothing is decided before {live.min_units} units in each arm, a benefit not before",
-        f"{_span(live.min_runtime)}; after {_span(live.max_runtime)} the champion stays.",
+        f"{span_in_words(live.min_runtime)}; after {span_in_words(live.max_runtime)} the champion stays.",
     ]
     return " ".join(sentences)
 
@@ -177,7 +177,7 @@ def _agreement(target: Target) -> Iterator[str]:
         yield f"Then {_and([_rule(r) for r in target.approvals])} must agree; nobody counts twice."
         if target.exclude:
             yield f"The word of {_and([_EXCLUDED[e] for e in target.exclude])} does not count."
-        yield f"A request, and what is agreed, holds for {_span(target.expires)}."
+        yield f"A request, and what is agreed, holds for {span_in_words(target.expires)}."
     else:
         yield "Nobody has to agree."
     rollback = (
@@ -188,7 +188,7 @@ def _agreement(target: Target) -> Iterator[str]:
         who = _or(map(str, target.override))
         yield f"In an emergency {who} may overrule all this; that is always recorded."
     if target.stale_after:
-        yield f"A version that has been here for {_span(target.stale_after)} is reported as stale."
+        yield f"A version that has been here for {span_in_words(target.stale_after)} is reported as stale."
 
 
 def _rule(rule: Rule) -> str:
@@ -272,7 +272,8 @@ def _percent(level: Decimal) -> str:
     return f"{level * 100:f}".rstrip("0").rstrip(".") + " %"
 
 
-def _span(seconds: Decimal) -> str:
+def span_in_words(seconds: Decimal) -> str:
+    """A time as `30 days` or `90 seconds`, in the largest unit that divides it."""
     word, size = next((w, s) for w, s in _SPANS if seconds % s == 0 or s == 1)
     count = f"{seconds / size:f}"
     return f"{count} {word}{'' if count == '1' else 's'}"

@@ -245,6 +245,7 @@ def _version(found: Answer) -> Version:
         created=int(found.get("creation_timestamp") or 0),
         status=str(found.get("status") or "READY"),
         tags=_pairs(found.get("tags")),
+        updated=int(found.get("last_updated_timestamp") or 0),
     )
 
 
