@@ -546,6 +546,23 @@ def test_whoever_is_on_call_overrides_from_a_terminal(ward: Ward) -> None:
     )
 
 
+def test_whoever_is_on_call_overrides_by_a_click(ward: Ward) -> None:
+    """The team is asked with its own token about whoever clicked; nobody else's click, and no other branch, will do."""
+    ward.world.team("acme/oncall", dora="active")
+    ward.rule(override='{from: ["@acme/oncall"]}')
+    asked = {"command": "promote", "version": "1", "target": "clinic", "override": "true", "reason": "outage"}
+
+    def click(by: str, ref: str = "", **inputs: str) -> tuple[str, str]:
+        return ward.workflow.event("workflow_dispatch", {"inputs": asked}, by=by, ref=ref, **inputs).decision
+
+    assert click("dora") == ("error", "team_unreadable")
+    assert click("mallory", team_token=TEAM_TOKEN) == ("refused", "not_authorized")
+    assert click("dora", "refs/heads/mine", team_token=TEAM_TOKEN) == ("evaluated", "untrusted_context")
+    assert ward.stages() == NOBODY_MOVED
+    assert click("dora", team_token=TEAM_TOKEN) == ("promoted", "overridden")
+    assert ward.kinds()[-1] == "overridden"
+
+
 def test_approvals_that_were_counted_on_github_count_at_a_terminal_if_the_team_can_be_asked(ward: Ward) -> None:
     """The ledger holds who said what; who is in the team is asked anew, and without an answer nobody of it counts."""
     ward.world.team("acme/leads", dora="active")
