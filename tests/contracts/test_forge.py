@@ -326,6 +326,12 @@ def test_a_person_is_found_by_login_in_any_case(place: Place) -> None:
     assert place.forge.person("nobody-of-that-name") is None
 
 
+def test_a_forge_knows_whom_it_speaks_for(place: Place) -> None:
+    """A workflow's token is its bot's, which is no person."""
+    assert place.forge.viewer() == Person("github-actions[bot]", 41898282, "Bot")
+    assert not place.forge.viewer().human
+
+
 @pytest.mark.parametrize("role", ["read", "triage", "write", "maintain", "admin"])
 def test_a_role_is_told_as_it_is(place: Place, role: str) -> None:
     """GitHub's older field folds maintain into write and triage into read."""
@@ -554,7 +560,12 @@ def test_a_terminal_publishes_nothing_and_vouches_for_nobody() -> None:
     assert forge.thread(1) is None
     assert forge.comment(1, "k", "b").url == ""
     assert forge.member("acme/leads", "anna") == Membership("unreadable", "no GitHub repository is known here")
-    for ask in (lambda: forge.files("policies"), lambda: forge.role("anna"), lambda: forge.person("anna")):
+    for ask in (
+        lambda: forge.files("policies"),
+        lambda: forge.role("anna"),
+        lambda: forge.person("anna"),
+        forge.viewer,
+    ):
         with pytest.raises(Undetermined, match="no GitHub repository is known here"):
             ask()
 
@@ -621,6 +632,17 @@ def test_a_token_that_may_not_ask_by_graphql_who_it_is_asks_by_rest(site: OnGitH
     site.github.fault(Says(200, forbidden), on="/graphql")
     site.forge.comment(number, "k", "one")
     assert "GET /user" in site.github.seen() and bodies(site, number) == ["one"]
+
+
+@pytest.mark.parametrize("graphql", [True, False])
+def test_a_persons_own_token_is_theirs(site: OnGitHub, graphql: bool) -> None:
+    """On a command line it says who overrides; asked for once."""
+    site.github.graphql = graphql
+    mona = site.github.world.account("Mona")
+    site.github.world.token("ghp_mona00000000000000", mona, installation=False)
+    forge = site.another("ghp_mona00000000000000")
+    assert [forge.viewer(), forge.viewer()] == [Person("Mona", mona.id)] * 2
+    assert len(site.github.requests) == (1 if graphql else 2)
 
 
 def test_an_outage_while_asking_who_we_are_is_no_guess(site: OnGitHub) -> None:

@@ -20,7 +20,9 @@ def schema() -> GraphQLSchema:
 
 def answer(world: World, token: Token, query: str, variables: dict[str, Any]) -> dict[str, Any]:
     """The JSON that answers a query, with GitHub's error types where something is wrong with it."""
-    root = {"viewer": _account(token.account), "repository": _repository(world)}
+    # Of the viewer alone GitHub says a bot's login in full; its type there is User.
+    viewer = {**(_account(token.account) or {}), "login": token.account.login}
+    root = {"viewer": viewer, "repository": _repository(world)}
     result = graphql_sync(schema(), query, root, variable_values=variables)
     made: dict[str, Any] = {"data": result.data}
     if result.errors:
