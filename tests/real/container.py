@@ -75,26 +75,33 @@ def find_engine() -> Engine | str:
     for name, settings in (("docker", {}), ("podman", {}), ("podman", _CRAMPED)):
         if not shutil.which(name):
             continue
-        engine = Engine(name, settings)
-        base = _base(engine)
-        tried = engine.run("run", "--rm", base, "true", timeout=300)
-        if tried.returncode == 0:
-            return replace(engine, base=base)
-        said.append(f"{name}: {(tried.stderr.strip() or 'no word').splitlines()[-1]}")
+        found = _tried(Engine(name, settings))
+        if isinstance(found, Engine):
+            return found
+        said.append(f"{name}: {found}")
     return "; ".join(said)
 
 
-def _base(engine: Engine) -> str:
-    """The base image, pulled or made up if it is not there yet."""
-    if engine.does("image", "inspect", BASE) or engine.does("pull", "--quiet", BASE) or engine.name != "podman":
-        return BASE
-    if not engine.does("image", "inspect", STAND_IN) and shutil.which("mmdebstrap"):
-        _make_up(engine)
-    return STAND_IN
+def _tried(engine: Engine) -> Engine | str:
+    """The engine with its base image, pulled or made up if it is not there yet; or why it runs nothing."""
+    if trouble := _trouble(engine.run("info")):
+        return trouble
+    if not (engine.does("image", "inspect", BASE) or engine.does("pull", "--quiet", BASE)):
+        engine = replace(engine, base=STAND_IN)
+        if not engine.does("image", "inspect", STAND_IN) and (trouble := _made_up(engine)):
+            return trouble
+    return _trouble(engine.run("run", "--rm", engine.base, "true", timeout=300)) or engine
 
 
-def _make_up(engine: Engine) -> None:
-    """The distribution that runs here as an image: Python, pip and the certificates that this machine trusts."""
+def _trouble(done: subprocess.CompletedProcess[str]) -> str:
+    """The last word of a program that failed; "" if it did not."""
+    return (done.stderr.strip() or f"ended with {done.returncode}").splitlines()[-1] if done.returncode else ""
+
+
+def _made_up(engine: Engine) -> str:
+    """Makes an image of the distribution that runs here, with the certificates that it trusts; "" or what failed."""
+    if engine.name != "podman" or not shutil.which("mmdebstrap"):
+        return f"{BASE} can be neither pulled nor made up"
     release = dict(line.partition("=")[::2] for line in Path("/etc/os-release").read_text().splitlines())
     lists = Path("/etc/apt")
     sources = [*sorted((lists / "sources.list.d").glob(f"{release['ID']}.sources")), lists / "sources.list"]
@@ -105,10 +112,8 @@ def _make_up(engine: Engine) -> None:
         words += ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*", *hooks]
         suite = release["VERSION_CODENAME"].strip('"')
         made = subprocess.run([*words, suite, str(archive), str(sources[0])], capture_output=True, text=True)
-        assert made.returncode == 0, f"no base image can be made up:\n{made.stderr[-2000:]}"
         path = "ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8"
-        taken = engine.run("import", "--quiet", "--change", path, str(archive), STAND_IN)
-        assert taken.returncode == 0, taken.stderr
+        return _trouble(made) or _trouble(engine.run("import", "--quiet", "--change", path, str(archive), STAND_IN))
 
 
 @dataclass
