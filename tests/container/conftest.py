@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -12,10 +14,19 @@ from real.process import absent
 NOT_HERE = "No container can be run on this machine, so that the Action's image was not tested"
 
 
+@contextmanager
+def alone(factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One process at a time: of those that run side by side, the others find what the first has made."""
+    with (factory.getbasetemp().parent / "image.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
-def found() -> Engine | str:
+def found(tmp_path_factory: pytest.TempPathFactory) -> Engine | str:
     """What there is to run containers with, or why there is nothing; looked for once."""
-    return find_engine()
+    with alone(tmp_path_factory):
+        return find_engine()
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +41,8 @@ def engine(found: Engine | str) -> Engine:
 
 @pytest.fixture(scope="session")
 def image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The Action's image. Of processes side by side, the second takes it from the cache."""
-    with (tmp_path_factory.getbasetemp().parent / "image.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """The Action's image."""
+    with alone(tmp_path_factory):
         return engine.build("localhost/gatewright:test")
 
 
