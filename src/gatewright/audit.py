@@ -62,6 +62,7 @@ class Holder:
 
     version: None for nobody. known: False where the ledger had said nothing of the target yet. since: the entry that
     brought the version there. places: what the registry showed after it. remark: what speaks against it, "" if nothing.
+    policy_digest: the rules by which it came there.
     """
 
     target: str
@@ -70,6 +71,7 @@ class Holder:
     since: Row | None = None
     places: tuple[Place, ...] = ()
     remark: str = ""
+    policy_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,15 @@ class Quorum:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """One thing that a version was made from: its git commit, its data, its run. told: who says so."""
+    """One thing that a version was made from: its git commit, its data, its run.
+
+    told: who says so. known: False where `value` is why it is not known.
+    """
 
     what: str
     value: str
     told: str
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +175,14 @@ class Lineage:
 class Account:
     """What there is to tell about one model.
 
-    entries: how many the chain has up to the moment; head: the digest of the last of them. breaks: why the ledger
-    cannot be believed. unreadable: why nothing can be told at all. policy: that of today, None if there is none.
-    signed: public keys were given, and they prove every entry.
+    entries: how many the chain has up to the moment; head: the digest of the last of them; written: how many it has
+    by now. breaks: why the ledger cannot be believed. unreadable: why nothing can be told at all. policy: that of
+    today, None if there is none. signed: public keys were given, and they prove every entry.
     """
 
     model: str
     entries: int = 0
+    written: int = 0
     head: str = ""
     breaks: tuple[Break, ...] = ()
     notes: tuple[str, ...] = ()
@@ -190,12 +197,17 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """The answer: an account of each model. written: when. address: the server, without credentials."""
+    """The answer: an account of each model.
+
+    written: when. address: the server, without credentials. no_policy: why a model without a policy has none, in a
+    sentence.
+    """
 
     question: Question
     accounts: tuple[Account, ...]
     written: str
     address: str
+    no_policy: str
 
     @property
     def broken(self) -> tuple[Account, ...]:
@@ -230,14 +242,14 @@ def until(rows: Sequence[Row], at: Moment | None) -> tuple[Row, ...]:
     """
     if at is None:
         return tuple(rows)
-    last = max((i for i, r in enumerate(rows) if (t := _time(r)) is not None and t <= at.at), default=-1)
+    last = max((i for i, r in enumerate(rows) if (t := written_at(r.at)) is not None and t <= at.at), default=-1)
     return tuple(rows[: last + 1])
 
 
-def _time(row: Row) -> datetime | None:
+def written_at(at: str) -> datetime | None:
     """When an entry says that it was written; None where it says nothing of use."""
     try:
-        found = moment(row.at)
+        found = moment(at)
     except ValueError:
         return None
     return found if found.tzinfo is not None else None
@@ -246,7 +258,7 @@ def _time(row: Row) -> datetime | None:
 def clock_notes(rows: Sequence[Row], at: Moment | None) -> Iterator[str]:
     """Entries before the end of `until` that say that they were written later, or do not say when."""
     for r in until(rows, at):
-        found = _time(r)
+        found = written_at(r.at)
         if found is None:
             yield f"entry {r.n} does not say when it was written; its place in the chain does"
         elif at is not None and found > at.at:
@@ -272,7 +284,8 @@ def _holder(target: str, then: Sequence[Row], rows: Sequence[Row], bodies: Mappi
     came = move if move is not None and move.version == version else None
     body = bodies.get(came.n) if came is not None else None
     shown = places(body) if body is not None else ()
-    return Holder(target, version, move is not None, came, shown, _doubt(target, version, then, rows))
+    rules = body.policy_digest if body is not None else ""
+    return Holder(target, version, move is not None, came, shown, _doubt(target, version, then, rows), rules)
 
 
 def _doubt(target: str, version: int | None, then: Sequence[Row], rows: Sequence[Row]) -> str:

@@ -29,7 +29,8 @@ _FILES = ("verdict.json", "evidence.json", "approvals.json")
 class Archive:
     """Where an auditor's questions are looked up.
 
-    policies: those of today, by model. now: the time in UTC. keys: public keys that must prove every entry, if any.
+    policies: those of today, by model; no_policy: what to say of a model without one. now: the time in UTC. keys:
+    public keys that must prove every entry, if any.
     """
 
     ledger: Ledger
@@ -37,6 +38,7 @@ class Archive:
     now: datetime
     policies: Mapping[str, Policy] = field(default_factory=dict)
     keys: Keys | None = None
+    no_policy: str = "No policy was read, so who may approve is not known."
 
 
 def compile_report(archive: Archive, model: str | None, question: Question) -> AuditReport:
@@ -52,7 +54,7 @@ def compile_report(archive: Archive, model: str | None, question: Question) -> A
         accounts = (_account(archive, model, question),)
         if not accounts[0].entries and not accounts[0].breaks and model not in archive.policies:
             _must_be_known(archive, model)
-    return AuditReport(question, accounts, stamp(archive.now), archive.ledger.address)
+    return AuditReport(question, accounts, stamp(archive.now), archive.ledger.address, archive.no_policy)
 
 
 def _must_be_known(archive: Archive, model: str) -> None:
@@ -91,10 +93,11 @@ def _told(archive: Archive, begun: Account, rows: tuple[Row, ...], question: Que
     asked = tuple(t for t in audit.targets(rows, begun.policy) if question.target in ("", t))
     moves = [r for r in then if r.kind in MOVED]
     bodies = _bodies(archive.ledger, begun, (*shown, *moves, *_behind(shown, rows)))
-    events = _events(archive.ledger, begun, shown, rows, bodies)
+    events = _events(archive.ledger, begun, rows, question, bodies)
     return replace(
         begun,
         entries=len(then),
+        written=len(rows),
         head=then[-1].digest if then else "",
         notes=(*begun.notes, *audit.clock_notes(rows, question.moment), *_future(archive, question)),
         holders=audit.holders(rows, question.moment, asked, bodies),
@@ -121,6 +124,8 @@ def _behind(shown: Sequence[Row], rows: Sequence[Row]) -> Iterator[Row]:
 
 def _bodies(ledger: Ledger, account: Account, rows: Sequence[Row]) -> dict[int, Entry | None]:
     wanted = list({r.n: r for r in rows}.values())
+    if not wanted:
+        return {}
     if not account.breaks:
         found: Sequence[Entry | None] = ledger.entries(account.model, wanted)
     else:
@@ -139,10 +144,11 @@ def _if_readable(ledger: Ledger, account: Account, row: Row) -> Entry | None:
 
 
 def _events(
-    ledger: Ledger, account: Account, shown: Sequence[Row], rows: Sequence[Row], bodies: Mapping[int, Entry | None]
+    ledger: Ledger, account: Account, rows: Sequence[Row], question: Question, bodies: Mapping[int, Entry | None]
 ) -> tuple[Event, ...]:
-    wrong = _by_number(account.breaks)
-    decided = [r for r in shown if r.kind in DECIDED]
+    """What happened; of a question about one version, the grounds of what was decided about that one alone."""
+    wrong, shown = _by_number(account.breaks), audit.chosen(rows, question)
+    decided = [r for r in shown if r.kind in DECIDED and question.version in (None, r.version)]
     found = side_by_side(lambda row: _grounds(ledger, account.model, row, rows, bodies), decided)
     rested = {r.n: grounds for r, grounds in zip(decided, found, strict=True)}
     return tuple(Event(r, bodies.get(r.n), rested.get(r.n), wrong.get(r.n, ())) for r in shown)
@@ -174,7 +180,7 @@ def _json(content: bytes | None) -> Any:
 def _lineages(archive: Archive, model: str, events: Sequence[Event]) -> Iterator[Lineage]:
     """Where each version that was moved comes from: by the ledger's word, and MLflow's where that has none."""
     once = Once(archive.registry)
-    moved = {e.row.version: e for e in events if e.row.kind in MOVED and e.row.version is not None}
+    moved = {e.row.version: e for e in events if e.row.kind in MOVED and e.row.version is not None and e.grounds}
     for number, event in sorted(moved.items()):
         told = event.grounds.origins if event.grounds else ()
         missing = [path for path, what in ORIGINS.items() if not any(o.what == what for o in told)]
@@ -187,12 +193,13 @@ def _now(archive: Archive, once: Once, model: str, number: int, missing: Sequenc
     try:
         version = once.version(model, number)
         if version is None:
-            yield Origin("version", "is no longer in the registry", told)
+            yield Origin("version", "it is no longer in the registry", told, False)
             return
         for path in missing:
             family, key = path.split(".")
             fact = lineage.collect(Path(family, key), Reading("candidate", version, once, archive.now))
-            value = str(fact.value) if fact.state == "known" else f"unknown: {fact.why}"
-            yield Origin(ORIGINS[path], value, f"{told}{f': {fact.source}' if fact.source else ''}")
+            by = f"{told}: {fact.source}" if fact.source else told
+            known = fact.state == "known"
+            yield Origin(ORIGINS[path], str(fact.value) if known else fact.why, by, known)
     except Undetermined as e:
-        yield Origin("origin", f"unknown: {e.what}: {e.why}", told)
+        yield Origin("origin", f"{e.what}: {e.why}", told, False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from gatewright.approvals import Standing
 from gatewright.benchmarks import benchmarked
 from gatewright.canonical import plain
 from gatewright.case import SIGN_IN, Case, Gate, Torn, look, read
+from gatewright.connection.together import side_by_side
 from gatewright.consent import hear, heard, record_words, requester
 from gatewright.decision import Decision, Situation, decide, stopped
 from gatewright.evidence import Evidence
@@ -28,7 +29,7 @@ from gatewright.override import overridden
 from gatewright.policy.model import Rule, Target
 from gatewright.problem import Undetermined, UsageError
 from gatewright.record import append, draft, stamp
-from gatewright.report.model import Audit, History, Report, Request, Rung, Status
+from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Status
 from gatewright.report.stored import attachments
 from gatewright.rollback import Wish, find_way, gathered, judged, said_of, taken_from, worded
 from gatewright.subject import Subject, Version
@@ -112,6 +113,18 @@ def verify(ledger: Ledger, model: str, keys: Keys | None = None) -> Audit:
     notes = tuple(str(b) for b in found if b.note)
     breaks = tuple(b for b in found if not b.note)
     return Audit(model, len(rows), breaks, notes, rows[-1].digest if rows else "", keys is not None and not breaks)
+
+
+def verify_all(ledger: Ledger, models: Sequence[str], keys: Keys | None = None) -> tuple[Audit | Failure, ...]:
+    """The same of many models, side by side; one whose ledger cannot be read does not hide the others."""
+
+    def proved(model: str) -> Audit | Failure:
+        try:
+            return verify(ledger, model, keys)
+        except Undetermined as error:
+            return Failure(error, model)
+
+    return tuple(side_by_side(proved, models))
 
 
 def look_at(gate: Gate, subject: Subject, target: Target) -> Case:

@@ -166,7 +166,7 @@ def show(args: argparse.Namespace, *things: Any) -> None:
         documents = [data.document(thing) for thing in things]
         write(wants["json"], json.dumps(documents[0] if len(documents) == 1 else documents, indent=2) + "\n")
     if wants.get("html"):
-        write(wants["html"], html.page(things[0]))
+        write(wants["html"], html.page(*things))
     if wants.get("markdown") and isinstance(things[0], Report):
         write(wants["markdown"], markdown.comment(things[0], now()))
     elif wants.get("markdown") and isinstance(things[0], Split):

@@ -148,7 +148,7 @@ def _target(target: Target, file: str) -> str:
     warnings = [c for c in target.checks if c.severity == "warn"]
     if warnings:
         lines += ["Reported, and never in the way:", *_numbered(warnings, file)]
-    lines += _agreement(target)
+    lines += agreement(target)
     return "\n".join(lines)
 
 
@@ -172,7 +172,8 @@ def _line(check: Check, file: str) -> str:
     return f"line {check.place.line}" if check.place.file == file else str(check.place)
 
 
-def _agreement(target: Target) -> Iterator[str]:
+def agreement(target: Target) -> Iterator[str]:
+    """Who may say yes, who may take back, and who may overrule, in sentences."""
     if target.approvals:
         yield f"Then {_and([_rule(r) for r in target.approvals])} must agree; nobody counts twice."
         if target.exclude:

@@ -238,8 +238,13 @@ def _rung(rung: Rung) -> dict[str, Any]:
 def _history(history: History) -> dict[str, Any]:
     return {
         "model": history.model,
-        "events": [{"entry": row.n, "digest": row.digest, **(_entry(e) if e else {})} for row, e in history.events],
+        "events": [event(row, e) for row, e in history.events],
     }
+
+
+def event(row: Row, entry: Entry | None) -> dict[str, Any]:
+    """One entry of a ledger; of one whose body is gone, what its line says."""
+    return {"entry": row.n, "digest": row.digest, **(_entry(entry) if entry else {})}
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

@@ -15,6 +15,8 @@ _BLOCK = re.compile(r"\A(?:[-+](?=\s|\Z)|[-=](?=[-=\s]*\Z)|\d{1,9}(?=[.)](?:\s|\
 _UNSAFE_IN_ADDRESS = re.compile(r"[^\w/:.?=&%#~+,;@-]|[^\x00-\x7f]")
 #: letters and marks that Unicode gives no shape of their own
 _SHAPELESS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+#: what begins a formula, in letters of full width too
+_FORMULA = tuple("=+-@|%＝＋－＠")
 #: a space of no width: it breaks a reference and is not seen
 _BREAK = "&#8203;"
 
@@ -27,6 +29,12 @@ def visible(text: str) -> str:
 def terminal(text: str) -> str:
     """Nothing in it moves the cursor, changes colours or hides; line breaks stay."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+def sheet(text: str) -> str:
+    """Within a cell of a csv file: no spreadsheet takes it for a formula."""
+    shown = visible(text)
+    return f"'{shown}" if shown.lstrip()[:1] in _FORMULA else shown
 
 
 def html_text(text: str) -> str:

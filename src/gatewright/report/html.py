@@ -9,8 +9,10 @@ from typing import Any
 from gatewright.approvals import Counted, NotCounted
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import PolicyError, Undetermined, UsageError
-from gatewright.report.cells import SIGNS, by_urgency, cells, instead, minute, next_step
+from gatewright.report.cells import by_urgency, cells, instead, minute, next_step
 from gatewright.report.course import course, svg
+from gatewright.report.elements import listed as _list
+from gatewright.report.elements import signed as _signed
 from gatewright.report.escape import html_text as text
 from gatewright.report.glyph import hull
 from gatewright.report.headline import headline
@@ -20,7 +22,6 @@ from gatewright.report.live import next_step as after_split
 from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Split, Status
 from gatewright.report.picture import Picture, of_result, of_slices
 from gatewright.verdict import Result, shown
-from gatewright.verdict import Status as CheckStatus
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --dim: #59636e; --line: #d1d9e0; --paper: #fff; --head: #f6f8fa;
@@ -69,15 +70,22 @@ _OVER_TIME = (
 _NARROW, _BROAD = 120, 220
 
 
-def page(thing: Report | Split | Failure | Status | History | Audit) -> str:
-    """The whole page."""
-    title, body = _VIEWS[type(thing)](thing)
+def page(*things: Report | Split | Failure | Status | History | Audit) -> str:
+    """The whole page; of several things, one below the other."""
+    shown = [_VIEWS[type(thing)](thing) for thing in things]
+    if len(shown) == 1:
+        return frame(*shown[0])
+    return frame(f"{len(shown)} results", "\n".join(f"<h2>{text(title)}</h2>\n{body}" for title, body in shown))
+
+
+def frame(title: str, body: str, more: str = "") -> str:
+    """A page of the house around a body that is HTML already. more: style sheet for that body alone."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{text(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{text(title)}</title>\n<style>{STYLE}{more}</style>\n</head>\n<body>\n<main>\n"
         f"<h1>{text(title)}</h1>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
@@ -188,11 +196,6 @@ def _check(result: Result) -> tuple[str, ...]:
     return (_signed(result.status), *values, drawing(of_result(result)), why)
 
 
-def _signed(status: CheckStatus) -> str:
-    sign, word = SIGNS[status]
-    return f'<span class="{status}"><span aria-hidden="true">{sign}</span>&nbsp;{word}</span>'
-
-
 def _slices(result: Result) -> str:
     names = ("Status", str(result.check.column), "Rows", "Candidate", "Champion", "Interval", "Why")
     rows = (
@@ -248,10 +251,6 @@ def _digests(report: Report) -> str:
     return "<h2>Digests</h2>" + table(
         ("Of", "sha256"), ((text(k), f"<code>{text(v)}</code>") for k, v in told.items()), about="Digests"
     )
-
-
-def _list(lines: Iterable[str]) -> str:
-    return "<ul>" + "".join(f"<li>{text(line)}</li>" for line in lines) + "</ul>"
 
 
 # -- a live split ------------------------------------------------------------------------------------------------

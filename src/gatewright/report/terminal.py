@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -14,12 +13,15 @@ from rich.text import Text
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import GatewrightError, PolicyError, Undetermined, UsageError
 from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step, tally
-from gatewright.report.escape import terminal as safe
 from gatewright.report.live import ARMS, OUTCOMES, Outcome, arms, outcomes, remarks
 from gatewright.report.live import headline as of_split
 from gatewright.report.live import next_step as after_split
 from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Split, Status
 from gatewright.report.picture import Picture, of_result, of_slices
+from gatewright.report.printed import indented as _indented
+from gatewright.report.printed import line as _line
+from gatewright.report.printed import table as _table
+from gatewright.report.printed import text as _text
 from gatewright.verdict import Result, SliceResult, shown
 from gatewright.verdict import Status as CheckStatus
 
@@ -48,9 +50,6 @@ HEADS = {
 _STANDING = {"worse": "red", "unknown": "magenta", "open": "yellow", "within": "green", "better": "green"}
 MAX_SLICES = 12
 
-#: characters of a word that a column makes room for
-_LONG_WORD = 24
-
 
 def render(
     thing: Report | Split | Failure | Status | History | Audit, console: Console, *, quiet: bool = False
@@ -59,19 +58,6 @@ def render(
     parts = list(_VIEWS[type(thing)](thing))
     for part in parts[:1] if quiet else parts:
         console.print(part, soft_wrap=isinstance(part, Text) and quiet)
-
-
-def _text(text: str, style: str = "") -> Text:
-    """Text from anywhere, with nothing in it that a terminal would obey."""
-    return Text(safe(text), style)
-
-
-def _line(*parts: str | tuple[str, str]) -> Text:
-    return Text.assemble(*(safe(p) if isinstance(p, str) else (safe(p[0]), p[1]) for p in parts))
-
-
-def _indented(part: RenderableType) -> Padding:
-    return Padding(part, (0, 0, 0, 2))
 
 
 # -- an evaluation or a promotion --------------------------------------------------------------------------------
@@ -124,23 +110,6 @@ def _check(result: Result) -> tuple[Text, ...]:
     row, picture = cells(result), of_result(result)
     words = (row.check, row.value, row.needs, row.champion, row.difference, picture.glyph() if picture else "")
     return _text(SIGNS[result.status][0], COLOURS[result.status]), *map(_text, words)
-
-
-def _table(names: Sequence[str], rows: Iterable[Sequence[Text]], numbers: tuple[int, int] = (0, 0)) -> Table:
-    """Columns that say something; one wraps between words, and within a word only where that is very long.
-
-    numbers: the columns that are set to the right, as a range.
-    """
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    every = list(rows)
-    told = [i for i, name in enumerate(names) if not i or not every or any(row[i].plain for row in every)]
-    for i in told:
-        widest = max((len(word) for row in every for word in row[i].plain.split(" ")), default=0)
-        side: Literal["left", "right"] = "right" if i in range(*numbers) else "left"
-        table.add_column(names[i], justify=side, overflow="fold", min_width=min(widest, _LONG_WORD))
-    for row in every:
-        table.add_row(*(row[i] for i in told))
-    return table
 
 
 def _because(result: Result) -> Text:

@@ -1,0 +1,1 @@
+"""The report for auditors, in each form that it is asked for in."""

@@ -1,0 +1,223 @@
+"""The report as a page for a browser: everything in one file, which loads nothing and runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from gatewright.audit import Account, AuditReport, Event, Grounds, Holder, Line, Lineage, Tenure, written_at
+from gatewright.quantity import Interval
+from gatewright.report.audit import words
+from gatewright.report.cells import SIGNS
+from gatewright.report.elements import listed, signed
+from gatewright.report.escape import html_text as text
+from gatewright.report.html import drawing, frame, table
+from gatewright.report.picture import Picture
+
+STYLE = """
+.alarm { border: 2px solid var(--bad); border-radius: .4rem; padding: .5rem 1rem; margin: 1rem 0; color: var(--bad) }
+.alarm p, .alarm li { margin: .25rem 0 } .alarm .dim { color: var(--ink) }
+section { margin-top: 2.5rem; border-top: 3px solid var(--line) } section > h2:first-child { font-size: 1.25rem }
+h3 { font-size: 1rem; margin: 1.5rem 0 .4rem } details { border-left: .25rem solid var(--line); padding-left: .8rem;
+  margin: .8rem 0 } summary { cursor: pointer; font-weight: 600; overflow-wrap: anywhere }
+.times { display: flex; gap: 2px; margin: .2rem 0 .8rem; min-height: 1.6rem }
+.times span { flex-basis: 0; min-width: 2.2rem; padding: 0 .35rem; background: var(--head); overflow: hidden;
+  border: 1px solid var(--line); white-space: nowrap; text-overflow: ellipsis }
+.times .now { border-color: var(--good); color: var(--good); font-weight: 600 } .times .none { border-style: dotted }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .5rem 0 } dd { margin: 0;
+  overflow-wrap: anywhere } dt { color: var(--dim) } .narrow { max-width: 46rem }
+"""
+
+
+def page(report: AuditReport) -> str:
+    """The whole page; a broken ledger is told of before anything else."""
+    accounts = [_account(report, a, n) for n, a in enumerate(report.accounts)]
+    parts = [_alarm(report), _about(report), *([_overview(report)] if len(accounts) > 1 else []), *accounts]
+    if not accounts:
+        parts.append(f"<p>{text(f'No model has a ledger at {report.address}.')}</p>")
+    return frame(words.title(report), "\n".join(filter(None, parts)), STYLE)
+
+
+def _alarm(report: AuditReport) -> str:
+    bad = [a for a in report.accounts if a.breaks or a.unreadable]
+    if not bad:
+        return ""
+    said = "".join(
+        f"<p><strong>{text(a.model)}: {text(words.proof(a))}</strong></p>{listed(words.wrong(a))}" for a in bad
+    )
+    return f'<div class="alarm" role="alert">{said}<p class="dim">{text(words.DISBELIEVE)}</p></div>'
+
+
+def _about(report: AuditReport) -> str:
+    asked = report.question
+    told = {
+        "Moment": words.moment(report),
+        "Version": "" if asked.version is None else f"v{asked.version}",
+        "Target": asked.target,
+        "Written": words.at(report.written),
+        "Server": report.address,
+    }
+    return _pairs({name: text(value) for name, value in told.items() if value})
+
+
+def _pairs(told: dict[str, str]) -> str:
+    return "<dl>" + "".join(f"<dt>{text(k)}</dt><dd>{v}</dd>" for k, v in told.items()) + "</dl>"
+
+
+def _overview(report: AuditReport) -> str:
+    """One line a model, for whoever has many."""
+    rows = ((f'<a href="#m{n}">{text(a.model)}</a>', _held(a), _proof(a)) for n, a in enumerate(report.accounts))
+    return "<h2>Models</h2>" + table(("Model", "Held then", "Ledger"), rows, about="Models")
+
+
+def _held(account: Account) -> str:
+    return "<br>".join(text(f"{h.target}: {words.held_by(h)}") for h in account.holders)
+
+
+def _proof(account: Account) -> str:
+    kind = "fail" if account.breaks else "error" if account.unreadable else "pass"
+    sign = SIGNS["fail" if account.breaks else "error" if account.unreadable else "pass"][0]
+    return f'<span class="{kind}"><span aria-hidden="true">{sign}</span> {text(words.proof(account))}</span>'
+
+
+def _account(report: AuditReport, account: Account, n: int) -> str:
+    parts = [f'<section id="m{n}"><h2>{text(account.model)}</h2><p>{_proof(account)}</p>']
+    if account.head:
+        parts.append(f'<p class="dim">newest entry <code>{text(account.head)}</code></p>')
+    if account.notes:
+        parts.append(listed(account.notes))
+    if not account.unreadable:
+        parts += [_holders(report, account), _rules(report, account), _events(account), *_decisions(account)]
+    return "\n".join(parts) + "</section>"
+
+
+def _holders(report: AuditReport, account: Account) -> str:
+    if not account.holders:
+        return f"<p>{text(words.NEVER)}</p>"
+    names = ("Target", "Held by", "Since", "Where the registry showed it then")
+    head = f"<h3>Who held what, {text(words.moment(report))}</h3>"
+    shown = table(names, map(_holder, account.holders), about="Who held what")
+    end = report.question.moment.at if report.question.moment else written_at(report.written)
+    drawn = (_times(h.target, [t for t in account.tenures if t.target == h.target], end) for h in account.holders)
+    return head + shown + "".join(drawn)
+
+
+def _holder(holder: Holder) -> tuple[str, ...]:
+    remark = f'<br><span class="warn">! {text(holder.remark)}</span>' if holder.remark else ""
+    where = "<br>".join(text(str(p)) for p in holder.places) if holder.version is not None else ""
+    return text(holder.target), f"{text(words.held_by(holder))}{remark}", text(words.since(holder)), where
+
+
+def _times(target: str, tenures: list[Tenure], end: datetime | None) -> str:
+    """Every version's time in a target, to scale, and the same as a table."""
+    if not tenures:
+        return ""
+    rows = ((f"v{t.version}", text(words.began(t)), text(words.ended(t))) for t in tenures)
+    about = f"Times in {target}"
+    bars = "".join(_bars(tenures, end))
+    drawn = f'<div class="times" aria-hidden="true">{bars}</div>' if bars else ""
+    return f"<h3>{text(about)}</h3>{drawn}" + table(("Version", "From", "Until"), rows, about=about)
+
+
+def _bars(tenures: Iterable[Tenure], end: datetime | None) -> Iterator[str]:
+    last: datetime | None = None
+    for t in tenures:
+        begin, finish = written_at(t.since.at), written_at(t.until.at) if t.until else end
+        if begin is None or finish is None:
+            continue
+        if last is not None and begin > last:
+            yield f'<span class="none" style="flex-grow:{_seconds(last, begin)}">nobody</span>'
+        kind = "" if t.until else ' class="now"'
+        yield f'<span{kind} style="flex-grow:{_seconds(begin, finish)}">v{t.version}</span>'
+        last = finish
+
+
+def _seconds(begin: datetime, finish: datetime) -> int:
+    return max(1, int((finish - begin).total_seconds()))
+
+
+def _rules(report: AuditReport, account: Account) -> str:
+    head = f"<h3>Who may approve</h3><p>{text(words.rules_from(report, account.policy))}</p>"
+    told = {target.name: text(said) for target, said in words.rules(account)}
+    return head + (_pairs(told) if told else "") + "".join(f"<p>{text(s)}</p>" for s in words.changed_rules(account))
+
+
+def _events(account: Account) -> str:
+    if not account.events:
+        return "<h3>What happened</h3><p>No entry is about this.</p>"
+    names = ("#", "When", "Who", "What", "Why", "Digest")
+    return "<h3>What happened</h3>" + table(names, map(_event, account.events), about="What happened")
+
+
+def _event(event: Event) -> tuple[str, ...]:
+    why = text(words.why(event))
+    if event.entry is None or words.overridden(event):
+        why = f'<span class="fail">{why}</span>'
+    why += "".join(f'<br><strong class="fail">broken: {text(w)}</strong>' for w in event.wrong)
+    digest = f"<code>{text(event.row.digest[:12])}</code>"
+    return str(event.row.n), text(words.at(event.row.at)), text(words.who(event)), text(words.what(event)), why, digest
+
+
+def _decisions(account: Account) -> Iterator[str]:
+    """On what each decision rested."""
+    told = [(e, e.grounds) for e in account.events if e.grounds is not None]
+    if told:
+        yield "<h3>On what it was decided</h3>"
+        yield from (_grounds(event, grounds) for event, grounds in told)
+    if account.lineages:
+        yield "<h3>From data and code to the version</h3>"
+        yield from map(_lineage, account.lineages)
+
+
+def _grounds(event: Event, grounds: Grounds) -> str:
+    head = f"#{event.row.n} {words.what(event)}, {words.who(event)}, {words.at(event.row.at)}"
+    parts = [f"<details open><summary>{text(head)}</summary>"]
+    against = words.against(event)
+    if against:
+        parts.append(f'<div class="overridden"><p>Overridden:</p>{listed(against)}</div>')
+    if grounds.lines:
+        names = ("Status", "Check", "Value", "Bound", "Champion", "Interval", "Why, and from where")
+        parts.append(table(names, map(_line, grounds.lines), numbers=(2, 3, 4), about=f"Checks of {head}", head=1))
+    parts.append(_agreed(head, grounds))
+    return "".join(parts) + "</details>"
+
+
+def _line(line: Line) -> tuple[str, ...]:
+    source = " · ".join(filter(None, (line.policy_line, line.source, f"n = {line.n:,}" if line.n else "")))
+    why = f'<div class="why">{text(line.because)}<br><span class="dim">{text(source)}</span></div>'
+    values = (text(words.number(x)) for x in (line.value, line.bound, line.champion))
+    return signed(words.status(line)), text(line.check), *values, drawing(_picture(line)), why
+
+
+def _picture(line: Line) -> Picture | None:
+    if line.interval is None or line.limit is None:
+        return None
+    return Picture(Interval(*line.interval, 0.0, ""), line.limit)
+
+
+def _agreed(head: str, grounds: Grounds) -> str:
+    if not grounds.rules and not grounds.agreed:
+        return '<p class="dim">Nobody had to agree.</p>'
+    rules = (
+        (f"{'✔&nbsp;met' if q.have >= q.need else '…&nbsp;open'}", text(q.name), f"{q.have} of {q.need}")
+        for q in grounds.rules
+    )
+    said = (
+        (
+            text(w.login),
+            text(w.verb),
+            text(words.at(w.at)),
+            text(words.became(w)),
+            f"<code>{text(w.comment)}</code>" if w.comment else "",
+        )
+        for w in grounds.agreed
+    )
+    names = ("Who", "Said", "At", "What became of it", "Where")
+    shown = table(("Status", "Rule", "Given"), rules, about=f"Rules of {head}", head=1)
+    return shown + (table(names, said, about=f"Who said what: {head}") if grounds.agreed else "")
+
+
+def _lineage(lineage: Lineage) -> str:
+    rows = ((text(o.what), f"<code>{text(words.origin(o))}</code>", text(o.told)) for o in lineage.origins)
+    about = f"Where v{lineage.version} comes from"
+    return f"<h3>v{lineage.version}</h3>" + table(("What", "Which", "Who says so"), rows, about=about)
