@@ -41,6 +41,8 @@ class Command:
     name: str
     about: str
     arguments: tuple[argparse.Action, ...]
+    #: options of which one has to be given
+    choices: tuple[tuple[argparse.Action, ...], ...] = ()
 
 
 def pages() -> dict[Path, str]:
@@ -81,10 +83,12 @@ def _commands(name: str, about: str, parser: argparse.ArgumentParser) -> Iterato
     # argparse shows its tree to nobody, so its own fields are read.
     below = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
     if not below:
-        yield Command(name, about, tuple(a for a in parser._actions if not isinstance(a, argparse._HelpAction)))
-    for choices in below:
-        about_each = {choice.dest: choice.help or "" for choice in choices._choices_actions}
-        for word, one in choices.choices.items():
+        choices = tuple(tuple(g._group_actions) for g in parser._mutually_exclusive_groups if g.required)
+        arguments = tuple(a for a in parser._actions if not isinstance(a, argparse._HelpAction))
+        yield Command(name, about, arguments, choices)
+    for verbs in below:
+        about_each = {choice.dest: choice.help or "" for choice in verbs._choices_actions}
+        for word, one in verbs.choices.items():
             yield from _commands(f"{name} {word}", about_each[word], one)
 
 
@@ -116,7 +120,8 @@ def _shared_options() -> str:
 def _usage(command: Command) -> str:
     positional = (a for a in command.arguments if not a.option_strings)
     required = (a for a in command.arguments if a.option_strings and a.required)
-    return " ".join([command.name, *map(_spelled, positional), *map(_spelled, required)])
+    chosen = (group[-1] for group in command.choices)
+    return " ".join([command.name, *(_spelled(a) for part in (positional, chosen, required) for a in part)])
 
 
 def _row(argument: argparse.Action) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Comments that speak to the gate: one line, at the very beginning, in plain sight.
 
 /gate VERB [MODEL/VERSION] [to TARGET] [digest HEX≥7] [reason]
+/gate live [start | status | stop keep | stop promote] [MODEL/VERSION] [to TARGET] [reason]
 """
 
 from __future__ import annotations
@@ -16,8 +17,21 @@ from typing import Literal, cast, get_args
 from gatewright.problem import Problem
 
 Verb = Literal[
-    "approve", "unapprove", "reject", "unreject", "hold", "unhold", "promote", "rollback", "evaluate", "status", "help"
+    "approve",
+    "unapprove",
+    "reject",
+    "unreject",
+    "hold",
+    "unhold",
+    "promote",
+    "rollback",
+    "evaluate",
+    "live",
+    "status",
+    "help",
 ]
+#: what is to be done about a live split; "keep" and "promote" are written behind "stop"
+Step = Literal["start", "status", "keep", "promote"]
 
 VERBS: tuple[str, ...] = get_args(Verb)
 
@@ -25,6 +39,8 @@ VERBS: tuple[str, ...] = get_args(Verb)
 OBJECTING = frozenset({"unapprove", "reject", "hold"})
 
 GRAMMAR = "/gate VERB [MODEL/VERSION] [to TARGET] [digest HEX]"
+#: behind the verb `live`; without a word it shows how the split stands
+LIVE = "/gate live [start | status | stop keep | stop promote]"
 
 #: characters of a reason that are kept
 LONGEST_REASON = 2_000
@@ -59,7 +75,7 @@ class Command:
     """What a comment tells the gate; what it does not name is "" or None.
 
     model and target are as typed. digest: 7 to 64 hexadecimal digits in lower case, the beginning of a digest.
-    reason: the rest of the comment as written, at most 2,000 characters; it is only ever shown.
+    reason: the rest of the comment as written, at most 2,000 characters; it is only ever shown. step: of `live`.
     """
 
     verb: Verb
@@ -68,6 +84,7 @@ class Command:
     target: str = ""
     digest: str = ""
     reason: str = ""
+    step: Step | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -105,11 +122,30 @@ def _command(text: str, below: Sequence[str], at: int) -> Command | Unclear:
     verb = typed.lower()
     if not typed or verb not in VERBS or not typed.isascii():
         return _no_verb(typed, at)
-    read = _arguments(Command(cast(Verb, verb)), rest, at)
+    begun = Command(cast(Verb, verb))
+    if verb == "live":
+        stepped = _step(begun, rest, at)
+        if isinstance(stepped, Unclear):
+            return stepped
+        begun, rest = stepped
+    read = _arguments(begun, rest, at)
     if isinstance(read, Unclear):
         return read
     command, reason = read
     return replace(command, reason="\n".join([reason, *below]).strip()[:LONGEST_REASON])
+
+
+def _step(command: Command, text: str, at: int) -> tuple[Command, str] | Unclear:
+    """What a command about a live split is to do, and what follows; none is named where it is only to be shown."""
+    word, rest = _word(text)
+    if word.lower() in ("start", "status"):
+        return replace(command, step=cast(Step, word.lower())), rest
+    if word.lower() != "stop":
+        return command, text
+    way, rest = _word(rest)
+    if way.lower().removeprefix("--") not in ("keep", "promote"):
+        return _unclear(at, "it does not say how the split is to end", "write /gate live stop keep, or stop promote")
+    return replace(command, step=cast(Step, way.lower().removeprefix("--"))), rest
 
 
 def _no_verb(typed: str, at: int) -> Unclear:
@@ -255,4 +291,5 @@ def show(command: Command) -> str:
     quoted = f'"{command.model}"/{command.version}' if subject and not _SUBJECT.fullmatch(subject) else subject
     to = f"to {command.target}" if command.target else ""
     digest = f"digest {command.digest[:12]}" if command.digest else ""
-    return " ".join(filter(None, ("/gate", command.verb, quoted, to, digest)))
+    step = f"stop {command.step}" if command.step in ("keep", "promote") else command.step
+    return " ".join(filter(None, ("/gate", command.verb, step, quoted, to, digest)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from gatewright.connection import connect
 from gatewright.ledger.mlflow import MlflowLedger
 from gatewright.live.trial import ALIAS, SALT, WEIGHT, Trial
 from real.command import Ended, within
+from real.github.server import GitHub
 from real.outcomes import Traffic, keep
 from real.tracking import Store
 from real.versions import make_version
+from real.workflow import Step, Workflow
 
 DAY = 86_400.0
 POLICY = """
@@ -45,6 +48,7 @@ class Shop:
         for accuracy in (0.92, 0.95):
             make_version(self.client, model, metrics={"accuracy": accuracy})
         self.client.set_registered_model_alias(model, "champion", "1")
+        #: outcomes are found from wherever a command is run
         data, query = keep({"user": [], "version": [], "time": [], "bought": [], "seconds": []}, folder, form)
         said = {"model": model, "data": data, "query": f", query: '{query}'" if query else "", "method": method}
         (folder / "policies").mkdir()
@@ -178,3 +182,79 @@ def test_pages_of_a_split_are_written(shop: Any, tmp_path: Path) -> None:
     page, summary = ((tmp_path / f"split.{kind}").read_text() for kind in ("html", "md"))
     assert '<path class="band"' in page and "over 3" in page
     assert summary.count("```mermaid") == 2
+
+
+# -- in the Action -----------------------------------------------------------------------------------------------
+
+
+class Desk:
+    """The same shop with its policy on GitHub: comments, and the nightly job."""
+
+    def __init__(self, shop: Shop, github: GitHub) -> None:
+        self.shop, self.github, self.world = shop, github, github.world
+        policy = (shop.folder / "policies" / "shop.yaml").read_text(encoding="utf-8")
+        self.world.commit({"policies/shop.yaml": policy})
+        self.workflow = Workflow(github, shop.store.uri, shop.folder)
+        self.thread = self.world.issue("anna", "Try version 2")
+        self.world.repository.permissions |= {"ben": "write", "mallory": "read"}
+
+    def says(self, who: str, words: str) -> Step:
+        """Somebody comments, and the Action hears it."""
+        return self.workflow.commented(self.thread, self.world.comment(self.thread.number, who, words))
+
+    def night(self) -> Step:
+        """The schedule of examples/workflows/live.yml."""
+        return self.workflow.event("schedule", {}, command="live", html_report=str(self.shop.folder / "split.html"))
+
+    def run_for(self, days: int, traffic: Traffic) -> None:
+        """A split that was begun some days ago, with the traffic since."""
+        self.shop.clock = -days * DAY - 60
+        keep(traffic.rows(self.shop.start(), days), self.shop.folder, self.shop.form)
+
+
+@pytest.fixture
+def desk(shop: Any) -> Iterator[Desk]:
+    """A desk; in the end, every request and answer was as GitHub describes them."""
+    with GitHub() as github:
+        yield Desk(shop("parquet"), github)
+        assert github.violations == []
+
+
+def test_a_comment_begins_shows_and_ends_a_split(desk: Desk) -> None:
+    """By whoever may write, with a reason where the ledger keeps one; a stranger starts nothing."""
+    model = desk.shop.model
+    refused = desk.says("mallory", f"/gate live start {model}/2 to production")
+    assert refused.decision == ("noop", "not_authorized")
+    begun = desk.says("ben", f"/gate live start {model}/2 to production for the fair")
+    assert (begun.code, begun.decision) == (0, ("started", "live_running")), begun
+    assert desk.shop.registry()[0] == {"champion": 1, ALIAS: 2}
+    shown = desk.says("ben", "/gate live")
+    assert shown.decision == ("evaluated", "live_running") and "| challenger | v2 | 20 % |" in shown.summary
+    assert "owes a reason" in desk.says("ben", "/gate live stop keep").log
+    ended = desk.says("ben", "/gate live stop keep the fair is over")
+    assert (ended.code, ended.decision) == (0, ("stopped", "live_kept"))
+    assert desk.shop.registry() == ({"champion": 1}, {})
+    own = [c.body for c in desk.thread.comments if c.author is desk.world.bot and "The split is over" in c.body]
+    assert len(own) == 1
+
+
+def test_the_nightly_job_promotes_what_has_shown_itself(desk: Desk) -> None:
+    """Registry, ledger, deployment, outputs, summary and page tell the same."""
+    desk.run_for(8, Traffic(800, 0.05, 0.12))
+    step = desk.night()
+    assert (step.code, step.decision) == (0, ("promoted", "no_approvals_needed")), step
+    assert desk.shop.registry() == ({"champion": 2}, {})
+    assert [kind for kind, _, _ in desk.shop.ledger()] == ["live_started", "promoted", "live_stopped"]
+    assert [d.environment for d in desk.world.repository.deployments] == [f"{desk.shop.model}/production"]
+    assert step.summary.count("```mermaid") == 2
+    assert '<path class="band"' in Path(step.outputs["report-path"]).read_text()
+
+
+def test_the_nightly_job_ends_what_does_harm(desk: Desk) -> None:
+    """The job turns red, and everybody sees the champion again."""
+    desk.run_for(4, Traffic(1500, 0.10, 0.03))
+    step = desk.night()
+    assert (step.code, step.decision) == (1, ("stopped", "live_harm")), step
+    assert desk.shop.registry() == ({"champion": 1}, {})
+    assert step.commands("warning")
+    assert desk.night().decision == ("noop", "no_live")

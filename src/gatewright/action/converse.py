@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gatewright import gate
-from gatewright.action import shown
+from gatewright.action import live, shown
 from gatewright.action.admission import LEAST, everybody, has_say, may_start
 from gatewright.action.job import Job, subject_and_target
 from gatewright.action.publish import react
 from gatewright.action.runner import Mark
 from gatewright.action.verbs import Ended, done, evaluate, moving, promote, returning, rollback, show, status, tell
 from gatewright.case import Gate
-from gatewright.comments import GRAMMAR, VERBS, Command, Unclear, parse
+from gatewright.comments import GRAMMAR, LIVE, VERBS, Command, Unclear, parse
 from gatewright.decision import Reason
 from gatewright.forge import Comment, Person, Reaction, Thread
 from gatewright.ledger.entry import Actor
@@ -27,7 +27,13 @@ from gatewright.subject import Subject
 ANSWERED = "answered"
 
 #: how a decision is acknowledged under the comment that led to it
-SIGNS: Mapping[str, Reaction] = {"promoted": "rocket", "rolled_back": "rocket", "refused": "-1", "error": "confused"}
+SIGNS: Mapping[str, Reaction] = {
+    "promoted": "rocket",
+    "rolled_back": "rocket",
+    "started": "rocket",
+    "refused": "-1",
+    "error": "confused",
+}
 
 
 def obey(job: Job) -> Ended:
@@ -119,13 +125,14 @@ def _acknowledged(job: Job, thread: Thread, said: Comment, command: Command) -> 
 
 def _obeyed(job: Job, thread: Thread, said: Comment, command: Command) -> Ended:
     if command.verb == "help":
-        told = f"{GRAMMAR}, where VERB is {', '.join(VERBS)}. Whatever follows is the reason."
+        told = f"{GRAMMAR}, where VERB is {', '.join(VERBS)}; {LIVE}. Whatever follows is the reason."
         return _answered(job, Reason.NO_COMMAND, told, "+1")
     assert said.author is not None
-    if command.verb in _STARTED:
+    start = _STARTED.get((command.verb, command.step))
+    if start is not None:
         if not may_start(job.forge, said.author):
             return _turned_away(job, said.author, f"{LEAST} access is needed for {command.verb}")
-        return _STARTED[command.verb](job)
+        return start(job)
     return _weighed(job, thread, said.author, command)
 
 
@@ -136,11 +143,16 @@ def _turned_away(job: Job, person: Person, needed: str) -> Ended:
 
 
 #: verbs that anybody might start runs with, and which are for those who may write
-_STARTED: Mapping[str, Callable[[Job], Ended]] = {
-    "evaluate": evaluate,
-    "promote": promote,
-    "rollback": rollback,
-    "status": status,
+_STARTED: Mapping[tuple[str, str | None], Callable[[Job], Ended]] = {
+    ("evaluate", None): evaluate,
+    ("promote", None): promote,
+    ("rollback", None): rollback,
+    ("status", None): status,
+    ("live", None): live.status,
+    ("live", "status"): live.status,
+    ("live", "start"): live.start,
+    ("live", "keep"): live.keep,
+    ("live", "promote"): live.promote,
 }
 
 

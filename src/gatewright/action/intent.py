@@ -9,17 +9,33 @@ from typing import Any, Literal
 from gatewright.comments import parse
 from gatewright.problem import Problem
 
-Verb = Literal["evaluate", "promote", "rollback", "drift", "live", "status", "comment", "refresh"]
+Verb = Literal[
+    "evaluate",
+    "promote",
+    "rollback",
+    "drift",
+    "live",
+    "live start",
+    "live status",
+    "live stop keep",
+    "live stop promote",
+    "status",
+    "comment",
+    "refresh",
+]
 FailOn = Literal["verdict", "error", "never"]
 
-COMMANDS: tuple[Verb, ...] = ("evaluate", "promote", "rollback", "drift", "live", "status")
+COMMANDS: tuple[Verb, ...] = (
+    *("evaluate", "promote", "rollback", "drift"),
+    *("live", "live start", "live status", "live stop keep", "live stop promote", "status"),
+)
 FAIL_ON: tuple[FailOn, ...] = ("verdict", "error", "never")
 
 #: events whose workflow file GitHub takes from a branch that only the repository's writers reach
 TRUSTED = ("issue_comment", "workflow_dispatch", "repository_dispatch", "schedule", "push")
 
 #: verbs that only read
-READING = ("evaluate", "status", "refresh")
+READING = ("evaluate", "live status", "status", "refresh")
 
 Payload = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from gatewright.action import shown
+from gatewright.action import live, shown
 from gatewright.action.converse import obey, refresh
 from gatewright.action.intent import READING, FailOn, Intent, Nothing, Verb, read_inputs, read_intent
 from gatewright.action.job import Job, open_job, read_event, secrets
@@ -87,5 +87,9 @@ _VERBS: Mapping[Verb, Callable[[Job], Ended]] = {
     "comment": obey,
     "refresh": refresh,
     "drift": _unknown,
-    "live": _unknown,
+    "live": live.act,
+    "live start": live.start,
+    "live status": live.status,
+    "live stop keep": live.keep,
+    "live stop promote": live.promote,
 }

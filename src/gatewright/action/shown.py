@@ -18,7 +18,7 @@ from gatewright.problem import PolicyError, Problem
 from gatewright.report import data, markdown
 from gatewright.report.cells import tally
 from gatewright.report.markdown import Links
-from gatewright.report.model import Failure, Report
+from gatewright.report.model import Failure, Report, Split
 from gatewright.verdict import Result, Status
 
 Outcome = Literal["success", "failure", "pending", "undetermined"]
@@ -52,7 +52,8 @@ class Shown:
     """What is to be published; None or empty where there is nothing to.
 
     key: names the sticky comment. request: names the issue that is opened, under `title`, for a request that `waits`
-    and has no thread. It is closed once that is `settled`: as done if the version `moved`.
+    and has no thread. It is closed once that is `settled`: as done if the version `moved`. page: what an HTML
+    report is about.
     """
 
     key: str = ""
@@ -62,7 +63,7 @@ class Shown:
     waits: bool = False
     settled: bool = False
     moved: bool = False
-    report: Report | None = None
+    page: Report | Split | None = None
     check: Check | None = None
     deployment: Deployment | None = None
     marks: tuple[Mark, ...] = ()
@@ -86,7 +87,7 @@ def of_report(report: Report, intent: Intent, place: Place, now: datetime, extra
         settled=report.decision.kind in ("promoted", "rolled_back", "noop", "refused")
         and not report.standing.vetoed_by,
         moved=report.decision.kind != "refused",
-        report=report,
+        page=report,
         check=_check(report, intent, place, body, marks),
         deployment=deployment(report, place),
         marks=marks,

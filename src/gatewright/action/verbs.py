@@ -25,7 +25,7 @@ from gatewright.problem import GatewrightError, UsageError
 from gatewright.record import stamp
 from gatewright.rehearsal import rehearse
 from gatewright.report import data, html, terminal
-from gatewright.report.model import Failure, Report, Status
+from gatewright.report.model import Failure, Report, Split, Status
 from gatewright.report.summary import failed, standing, summary
 from gatewright.rollback import Wish
 from gatewright.subject import Subject
@@ -161,7 +161,7 @@ def tell(runner: Runner, ending: Shown, log: str, page: str = "") -> None:
     runner.output(ending.outputs)
 
 
-def printed(thing: Report | Failure | Status) -> str:
+def printed(thing: Report | Split | Failure | Status) -> str:
     """What a terminal would show, without colours."""
     into = io.StringIO()
     terminal.render(thing, Console(file=into, width=WIDTH, color_system=None, force_terminal=False))
@@ -170,12 +170,12 @@ def printed(thing: Report | Failure | Status) -> str:
 
 def _html(job: Job, ending: Shown) -> str:
     """Writes the page that was asked for; a page that cannot be written changes nothing else."""
-    if not job.inputs.html_report or ending.report is None:
+    if not job.inputs.html_report or ending.page is None:
         return ""
     path = Path(job.inputs.html_report)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(html.page(ending.report), encoding="utf-8")
+        path.write_text(html.page(ending.page), encoding="utf-8")
     except OSError as error:
         job.runner.mark(Mark("warning", f"{path} cannot be written: {error.strerror}", "No HTML report"))
         return ""
