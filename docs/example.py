@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from gatewright import gate as story
+from gatewright.adoption import adopt
 from gatewright.case import Gate
+from gatewright.inspection import Grounds, inspect
 from gatewright.ledger.entry import Actor
 from gatewright.ledger.memory import MemoryLedger
 from gatewright.measure import PATHS
@@ -26,7 +28,7 @@ from gatewright.problem import GatewrightError
 from gatewright.registry import Logged, Registry, Run
 from gatewright.registry.memory import MemoryRegistry
 from gatewright.report import data
-from gatewright.report.model import Failure, Report
+from gatewright.report.model import Failure, Inspection, Report
 from gatewright.subject import Model, Subject, Version
 
 README = Path(__file__).parents[1] / "README.md"
@@ -63,8 +65,16 @@ def documents() -> Mapping[str, Any]:
         "status": data.document(story.status(gate)),
         "history": data.document(story.history(gate)),
         "audit verify": data.document(story.verify(gate.ledger, MODEL)),
+        "drift": data.document(Inspection(inspect(_grounds(gate), [gate.policy]))),
+        "adopt": data.document(adopt(_gate())),
         "an error": data.document(_failure(gate)),
     }
+
+
+def _grounds(gate: Gate) -> Grounds:
+    """The same registry and ledger, a year later."""
+    later = NOON + timedelta(days=365)
+    return Grounds(gate.registry, gate.ledger, gate.actor, lambda: later, gate.nonce)
 
 
 def _failure(gate: Gate) -> Failure:

@@ -15,7 +15,7 @@ from gatewright.ledger.entry import Actor
 from gatewright.report import data
 from gatewright.report.escape import code, markdown
 from gatewright.report.headline import headline
-from gatewright.report.model import Failure, Report
+from gatewright.report.model import Failure, Inspection, Report
 
 #: stands before every event's type
 PREFIX = "com.github.gatewright."
@@ -81,6 +81,14 @@ def body(event: Event) -> bytes:
         "data": event.data,
     }
     return canonical(told).encode("utf-8", "replace")
+
+
+def event_of(thing: Report | Failure | Inspection, run: Run) -> Event | None:
+    """What is told of the end of a command; None where nothing is. Of drift, only what this run was first to find."""
+    if isinstance(thing, Inspection):
+        fresh = (d for d in thing.drifts if d.entry is not None and d.entry.at >= run.at)
+        return drift_event([f for d in fresh for f in d.findings], run)
+    return failure_event(thing, run) if isinstance(thing, Failure) else decision_event(thing, run)
 
 
 def decision_event(report: Report, run: Run) -> Event | None:

@@ -10,7 +10,19 @@ from typing import Literal
 from gatewright.approvals import Standing, about
 from gatewright.verdict import Verdict
 
-Kind = Literal["promoted", "pending", "refused", "rolled_back", "evaluated", "started", "stopped", "noop", "error"]
+Kind = Literal[
+    "promoted",
+    "pending",
+    "refused",
+    "rolled_back",
+    "evaluated",
+    "started",
+    "stopped",
+    "adopted",
+    "archived",
+    "noop",
+    "error",
+]
 
 DONE, REFUSED, UNDETERMINED = 0, 1, 3
 
@@ -186,6 +198,26 @@ class Reason(Enum):
         "no_live",
         "No live split runs.",
         "Start one: gatewright live start MODEL/VERSION --against TARGET.",
+    )
+    ADOPTED = (
+        "adopted",
+        "Who holds what was recorded as the registry shows it; nobody judged it.",
+        "Judge the holders when it suits: gatewright evaluate.",
+    )
+    REASON_OWED = (
+        "reason_owed",
+        "The ledger has another version in the target, so that to record this one owes a reason.",
+        "Find out who moved it, then run the same command with --reason, or put it back.",
+    )
+    STALE = (
+        "stale",
+        "The version has been in the target for longer than the policy's stale_after, and has not climbed on.",
+        "Promote it, or archive it: gatewright drift --fix archive-stale --apply.",
+    )
+    DRIFT = (
+        "drift",
+        "The registry shows what the ledger did not make, or what should not stand as it does.",
+        "Do what the findings name; docs/drift.md tells of each.",
     )
     DRY_RUN = ("dry_run", "A rehearsal: this would be done, and nothing was.", "Run it without --dry-run.")
 

@@ -6,13 +6,14 @@ version's own condition (signature, files, run) is looked at as long as it stand
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Literal, get_args
 
-from gatewright.canonical import plain
+from gatewright.decision import DONE, REFUSED, UNDETERMINED, Decision
 from gatewright.ladder import Holding, Models, holding, home, number_in, remembered
 from gatewright.ledger.entry import MOVED, Entry, Row, taken_back
 from gatewright.policy.explain import span_in_words
@@ -33,8 +34,8 @@ Code = Literal[
 ]
 CODES: tuple[Code, ...] = get_args(Code)
 
-#: codes that come of comparing with the ledger: only as good as the moment in which both were read
-COMPARED = frozenset({"moved_by_hand", "unrecorded_holder", "unfinished_move"})
+#: codes about who holds what: a look in the middle of a move may show them, a second look will not
+COMPARED = frozenset(CODES[:5])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,61 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Something that had to be read and could not be: whether it has drifted is not known."""
+
+    what: str
+    why: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What was found of one model. unread: what was not, so that no finding means nothing there.
+
+    governed: a policy is for it. entry: the ledger entry that records the findings, old or new; None if none does.
+    """
+
+    model: str
+    findings: tuple[Finding, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    governed: bool = True
+    entry: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Archival:
+    """A stale version and what became of it; decision `evaluated`: it would be archived. entry: what records it."""
+
+    finding: Finding
+    decision: Decision
+    entry: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A version that a target has from now on by the ledger's word, None for nobody. was: whom it had before."""
+
+    target: str
+    version: int | None
+    was: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """How taking a model under the gate ended. taken: what was recorded, or would have been, in that order."""
+
+    decision: Decision
+    model: str
+    taken: tuple[Taken, ...] = ()
+    rows: tuple[Row, ...] = ()
+    why: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """A version in a target. version: its number in the policy's own model, None where it is no version of that."""
+    """A version in a target. number: its number in the policy's own model, None where it is no version of that."""
 
     number: int | None
     there: Version
@@ -98,14 +152,23 @@ class Standing:
 
 
 def find(policy: Policy | None, seen: Seen, rows: Sequence[Row] | None, now: datetime) -> tuple[Finding, ...]:
-    """Everything that has drifted, worst codes first; rows None: the ledger could not be read, so nothing is compared.
+    """Everything that has drifted, in the order of the codes.
 
-    While a move is under way nothing is compared either; one whose lease has run out is a finding itself.
+    rows None: the ledger could not be read, or a move is under way, so that who holds what is not asked. A move whose
+    lease has run out is a finding itself.
     """
     targets = policy.targets if policy else seen.remembered
-    found = [*_moves(seen, targets, rows, now), *_torn(seen, targets)]
+    found = [] if rows is None else [*_moves(seen, targets, rows, now), *_torn(seen, targets, rows)]
     found += [*_stale(seen, targets, rows or (), now), *_conditions(seen, targets)]
     return tuple(sorted(found, key=lambda f: (CODES.index(f.code), f.version or 0, f.target or "")))
+
+
+def exit_code(drifts: Iterable[Drift]) -> int:
+    """0: nothing was found; 1: something was; 3: nothing was, but something could not be read."""
+    every = tuple(drifts)
+    if any(d.findings for d in every):
+        return REFUSED
+    return UNDETERMINED if any(d.unread for d in every) else DONE
 
 
 def shared(target: Target) -> bool:
@@ -179,19 +242,19 @@ def targets_of(entries: Iterable[Entry | None]) -> tuple[Target, ...]:
 # -- registry against ledger -------------------------------------------------------------------------------------
 
 
-def _moves(seen: Seen, targets: Sequence[Target], rows: Sequence[Row] | None, now: datetime) -> Iterator[Finding]:
+def _moves(seen: Seen, targets: Sequence[Target], rows: Sequence[Row], now: datetime) -> Iterator[Finding]:
     if seen.lock is not None:
         yield from _unfinished(seen.lock, now)
         return
-    said = None if rows is None else recorded(targets, seen.model, rows)
-    for target in targets if said is not None else ():
+    said = recorded(targets, seen.model, rows)
+    for target in targets:
         if holding(target, seen.model, seen.models).conflict:
             continue
         stand = standing(target, seen.model, seen.models)
-        if said is not None and target.name not in said:
+        if target.name in said:
+            yield from _compared(seen, target, targets, said[target.name], stand, taken_back(rows, target.name))
+        else:
             yield from (_unrecorded(seen.model, target, s) for s in stand)
-        elif said is not None:
-            yield from _compared(seen, target, targets, said[target.name], stand, taken_back(rows or (), target.name))
 
 
 def _unfinished(lock: Entry, now: datetime) -> Iterator[Finding]:
@@ -250,20 +313,20 @@ def _numbers(versions: Sequence[int]) -> str:
 
 
 def _put_back(model: str, target: Target, meant: Sequence[int]) -> str:
-    acknowledge = f"if it was meant: gatewright adopt {model} --reason …"
+    acknowledge = f"if it was meant: gatewright adopt {shlex.quote(model)} --reason …"
     if not meant:
         return f"find out who did it; {acknowledge}"
-    return f"to put it back: gatewright promote {model}/{meant[-1]} --to {target.name}; {acknowledge}"
+    return f"to put it back: gatewright promote {shlex.quote(f'{model}/{meant[-1]}')} --to {target.name}; {acknowledge}"
 
 
 def _take_over(model: str) -> str:
-    return f"take what is there under the gate: gatewright adopt {model}"
+    return f"take what is there under the gate: gatewright adopt {shlex.quote(model)}"
 
 
 # -- the registry by itself --------------------------------------------------------------------------------------
 
 
-def _torn(seen: Seen, targets: Iterable[Target]) -> Iterator[Finding]:
+def _torn(seen: Seen, targets: Iterable[Target], rows: Sequence[Row]) -> Iterator[Finding]:
     """Two holders where one is meant, and stage and alias that name different ones; not in the middle of a move."""
     for target in targets if seen.lock is None else ():
         held = holding(target, seen.model, seen.models)
@@ -271,7 +334,7 @@ def _torn(seen: Seen, targets: Iterable[Target]) -> Iterator[Finding]:
         if held.conflict and len(staged) > 1 and not shared(target):
             fix = f"archive those that do not belong there: {_numbers_of(seen.model, staged)}"
             yield Finding("two_holders", seen.model, None, target.name, held.conflict, fix)
-        elif sentence := held.conflict or _half(target, seen, held, staged):
+        elif sentence := held.conflict or _half(target, seen, held, rows):
             fix = f"point alias {target.alias} at the version that is meant, and give it stage {target.stage}"
             yield Finding("stage_alias_disagree", seen.model, held.number, target.name, sentence, fix)
 
@@ -281,16 +344,23 @@ def _staged(target: Target, seen: Seen) -> tuple[Version, ...]:
     return where.staged(target.stage) if where and target.stage else ()
 
 
-def _half(target: Target, seen: Seen, held: Holding, staged: Sequence[Version]) -> str:
-    """What half of a target held by stage and alias is missing; a version that has climbed on keeps its alias."""
+def _half(target: Target, seen: Seen, held: Holding, rows: Sequence[Row]) -> str:
+    """What is missing of a target that is held by stage and alias."""
     where = seen.models.get(home(target, seen.model))
     if where is None or held.version is None or not (target.stage and target.alias):
         return ""
     if target.alias not in where.aliases:
         return f"stage {target.stage} holds v{held.version.number}, but alias {target.alias} names nobody"
-    if not staged and held.version.stage.lower() in ("none", "archived"):
+    if held.version.stage.lower() != target.stage.lower() and not _went_on(target, held.number, rows):
         return f"alias {target.alias} names v{held.version.number}, but it is in stage {held.version.stage}"
     return ""
+
+
+def _went_on(target: Target, version: int | None, rows: Sequence[Row]) -> bool:
+    """Whether the gate has since moved a version on to another target, or taken it back from there."""
+    moves = [r for r in rows if r.kind in MOVED and version in (r.version, r.replaces)]
+    here = max((r.n for r in moves if (r.target, r.version) == (target.name, version)), default=-1)
+    return any(r.n > here >= 0 and r.target != target.name for r in moves)
 
 
 def _numbers_of(model: str, versions: Iterable[Version]) -> str:
@@ -319,7 +389,7 @@ def held_since(target: Target, stand: Standing, rows: Iterable[Row]) -> datetime
 
 def _freshen(model: str, target: Target) -> str:
     if target.stage:
-        return f"promote it, or archive it: gatewright drift {model} --fix archive-stale --apply"
+        return f"promote it, or archive it: gatewright drift {shlex.quote(model)} --fix archive-stale --apply"
     return "promote it, or put a newer version in its place"
 
 
@@ -344,7 +414,7 @@ def _faults(stand: Standing, kept: Kept) -> Iterator[tuple[Code, str, str]]:
         fix = "log models into an experiment whose artifacts lie with the server or in shared storage"
         yield "local_artifacts", f"has its files on one machine: {kept.place}", fix
     if kept.run == "deleted":
-        fix = f"mlflow runs restore --run-id {stand.there.run_id}"
+        fix = f"mlflow runs restore --run-id {shlex.quote(stand.there.run_id)}"
         yield "deleted_run", f"was made by run {stand.there.run_id}, which is deleted", fix
     if kept.run == "gone":
         fix = "its lineage cannot be shown any more: train and promote a version whose run is kept"
@@ -357,8 +427,3 @@ def _moment(text: str) -> datetime | None:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
     except ValueError:
         return None
-
-
-def told(findings: Iterable[Finding]) -> list[object]:
-    """Findings as plain values, for the ledger and for scripts."""
-    return [plain(f) for f in findings]

@@ -38,11 +38,15 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """The version that a rollback takes a target from, where it lives, and what its tag is to say."""
+    """The version that a rollback takes a target from, where it lives, and what its tag is to say.
+
+    alone: nobody comes in its place; it is archived, and that is all.
+    """
 
     model: str
     version: int
     mark: str
+    alone: bool = False
 
 
 def home(target: Target, model: str) -> str:
@@ -85,8 +89,11 @@ def number_in(model: str, version: Version) -> int | None:
 def next_step(target: Target, candidate: Version, models: Models, leaving: Leaving | None = None) -> Step | None:
     """The one call that brings `candidate` nearer to the target; None when it holds the target.
 
-    With `leaving`, a rollback: then that version is archived, if it still shares the stage, and marked.
+    With `leaving`, a rollback: then that version is archived, if it still shares the stage, and marked. With one that
+    leaves alone, nobody arrives.
     """
+    if leaving is not None and leaving.alone:
+        return _archive(target, models, leaving)
     place = _copy_of(target, candidate, models) if target.copy_to else candidate
     if place is None:
         return Step("copy", candidate.model, candidate.number, target.copy_to)
@@ -117,6 +124,13 @@ def _leave(target: Target, place: Version, models: Models, leaving: Leaving) -> 
     if faulty.tags.get(MARK + target.name) == leaving.mark:
         return None
     return Step("tag", leaving.model, faulty.number, leaving.mark, key=MARK + target.name)
+
+
+def _archive(target: Target, models: Models, leaving: Leaving) -> Step | None:
+    where = models.get(leaving.model)
+    version = where.version(leaving.version) if where else None
+    there = version is not None and version.stage.lower() == target.stage.lower()
+    return Step("stage", leaving.model, leaving.version, "Archived") if there else None
 
 
 def _copy_of(target: Target, candidate: Version, models: Models) -> Version | None:

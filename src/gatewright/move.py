@@ -35,14 +35,15 @@ Following = Callable[[ladder.Models], "Step | None"]
 Finish = Callable[[Gate, Row, Case, Entry], str]
 
 #: how a move that was carried out is entered
-Ending = Literal["promoted", "overridden", "rolled_back"]
+Ending = Literal["promoted", "overridden", "rolled_back", "archived"]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be moved, why, and how the ledger calls it once it is done.
 
-    leaving: the version that a rollback takes back; None for a promotion. text: the reason that a person gave.
+    leaving: the version that a rollback takes back, or that is archived; None for a promotion. text: the reason that
+    a person gave.
     """
 
     case: Case
@@ -127,8 +128,14 @@ def _intent(gate: Gate, order: Order) -> Entry:
         after=ladder.snapshot(case.target, case.candidate, after),
         steps=tuple(plain(step) for step, _ in steps),
         replaces=case.holding.number,
-        details={"target": ladder.way(case.target), "leaving": plain(order.leaving), "ends": _ends(order)},
+        details={"target": ladder.way(case.target), "leaving": _departing(order.leaving), "ends": _ends(order)},
     )
+
+
+def _departing(leaving: Leaving | None) -> dict[str, Any] | None:
+    """Who leaves, as entries spell it: `alone` stands there only if it is so."""
+    told: dict[str, Any] | None = plain(leaving)
+    return told and {k: v for k, v in told.items() if k != "alone" or v}
 
 
 def _ends(order: Order) -> dict[str, Any]:
@@ -151,9 +158,10 @@ def _changed(order: Order, now: Case, rows: tuple[Row, ...], measure: Callable[[
     case, evidence = order.case, order.evidence
     if order.leaving is None and ladder.holds(case.target, now.candidate, now.models):
         return Decision("noop", Reason.ALREADY_PROMOTED, "another run has just promoted it")
-    if order.leaving is not None and now.holding.number == case.candidate.number:
+    alone = order.leaving is not None and order.leaving.alone
+    if order.leaving is not None and not alone and now.holding.number == case.candidate.number:
         return Decision("noop", Reason.ALREADY_PROMOTED, "another run has just brought it back")
-    if "override" not in order.details and case.candidate.number in taken_back(rows, case.target.name):
+    if not alone and "override" not in order.details and case.candidate.number in taken_back(rows, case.target.name):
         return Decision("error", Reason.CANDIDATE_CHANGED, "another run has just rolled it back from there")
     if now.holding.version != case.holding.version:
         return Decision(
@@ -267,7 +275,7 @@ def _of(entry: Entry) -> dict[str, Any]:
 
 def _finish(gate: Gate, intent: Row, case: Case, entry: Entry) -> str:
     ends, leaving = _told(entry)
-    name = "rollback" if leaving else "move"
+    name = "move" if leaving is None else "archival" if leaving.alone else "rollback"
     what = f"an unfinished {name} of v{entry.version} to {entry.target} (begun by {entry.actor.login}, {entry.at})"
     shown = read(gate, case.target)
     untouched = plain(ladder.snapshot(case.target, case.candidate, shown)) == plain(entry.before)

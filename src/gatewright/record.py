@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gatewright.case import Case, Gate
+from gatewright.ledger import Ledger
 from gatewright.ledger.entry import Entry, Kind, Row
 from gatewright.problem import Undetermined
 
@@ -41,14 +42,18 @@ def draft(gate: Gate, kind: Kind, case: Case, **fields: Any) -> Entry:
 
 def append(gate: Gate, build: Build, attachments: Mapping[str, bytes] | None = None) -> Row | None:
     """Appends what `build` makes of the chain as it stands; None, and nothing written, where it makes nothing."""
-    model = gate.policy.model
+    return append_to(gate.ledger, gate.policy.model, build, attachments)
+
+
+def append_to(ledger: Ledger, model: str, build: Build, attachments: Mapping[str, bytes] | None = None) -> Row | None:
+    """The same for any model, one without a policy too."""
     for _ in range(TRIES):
-        rows = gate.ledger.rows(model)
+        rows = ledger.rows(model)
         entry = build(rows)
         if entry is None:
             return None
         entry = replace(entry, n=rows[-1].n + 1 if rows else 1, previous=rows[-1].digest if rows else "")
-        row = gate.ledger.append(entry, attachments or {})
+        row = ledger.append(entry, attachments or {})
         if row is not None:
             return row
     raise Undetermined(

@@ -10,6 +10,8 @@ from gatewright.decision import Decision, Reason
 from gatewright.ledger import Ledger
 from gatewright.ledger.entry import Break, Entry, Row, row
 from gatewright.ledger.envelope import Keys
+from gatewright.ledger.layout import attempted
+from gatewright.problem import Undetermined
 from gatewright.registry.memory import Rehearsal
 from gatewright.report.model import Report
 
@@ -38,6 +40,9 @@ class RehearsedLedger:
 
     def rows(self, model: str) -> tuple[Row, ...]:
         return (*self._real.rows(model), *map(row, self._added.get(model, ())))
+
+    def indexes(self, models: Sequence[str]) -> Mapping[str, tuple[Row, ...] | Undetermined]:
+        return {model: attempted(self.rows, model) for model in models}
 
     def entry(self, model: str, row: Row) -> Entry | None:
         mine = (e for e in self._added.get(model, ()) if e.n == row.n)

@@ -67,14 +67,17 @@ def run(embedded: Store, capsys: pytest.CaptureFixture[str]) -> Run:
     return command
 
 
-def test_the_page_shows_what_the_commands_print(run: Run) -> None:
+def test_the_page_shows_what_the_commands_print(run: Run, embedded: Store) -> None:
     """Key by key, down to the last level; a part that is null or empty on one side is compared nowhere."""
     asked = run("promote", "fraud/1", "--to", "production")
+    embedded.client().set_registered_model_alias("fraud", "candidate", "2")
     real = {
         "evaluate": run("evaluate", "fraud/2", "--to", "staging"),
         "status": run("status", "fraud"),
         "history": run("history", "fraud"),
         "audit verify": run("audit", "verify", "fraud"),
+        "drift": run("drift", "fraud", "--dry-run"),
+        "adopt": run("adopt", "fraud", "--reason", "it was urgent"),
         "an error": run("evaluate", "fraud/40", "--to", "production"),
     }
     assert asked["decision"] == "pending"
@@ -93,4 +96,4 @@ def test_every_key_of_a_judgement_is_explained() -> None:
 def test_an_example_is_shown_of_every_kind_of_document() -> None:
     """A judgement, and each of the others."""
     headings = re.findall(r"^### JSON of (.*)$", COMMANDS.text, re.MULTILINE)
-    assert headings == ["evaluate", "status", "history", "audit verify", "an error"]
+    assert headings == ["evaluate", "status", "history", "audit verify", "drift", "adopt", "an error"]

@@ -20,6 +20,7 @@ from gatewright.case import Gate, read
 from gatewright.connection import connect
 from gatewright.forge import Files, Forge, Thread
 from gatewright.forge.github import API, GitHubForge
+from gatewright.inspection import Grounds
 from gatewright.ledger.entry import Actor
 from gatewright.ledger.envelope import Signer
 from gatewright.ledger.keys import signer
@@ -75,6 +76,12 @@ class Job:
             outcomes=Tables(connection),
             audience=audience,
         )
+
+    def grounds(self) -> Grounds:
+        """Everything there is to be looked over."""
+        connection = connect(self.inputs.tracking_uri or None, self.inputs.registry_uri or None)
+        registry, ledger = MlflowRegistry(connection), MlflowLedger(connection)
+        return Grounds(registry, ledger, self.actor, self.now, lambda: uuid.uuid4().hex)
 
     def policy(self, model: str = "") -> Policy:
         """The policy of the model that is meant: by default, of the only one there is."""

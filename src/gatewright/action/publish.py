@@ -8,10 +8,10 @@ from typing import TypeVar
 from gatewright.action.intent import Intent
 from gatewright.action.runner import Mark, Runner
 from gatewright.action.shown import Shown
-from gatewright.alerts import Run, decision_event, failure_event, follow_up
+from gatewright.alerts import Run, event_of, follow_up
 from gatewright.forge import Forge, Posted, Reaction
 from gatewright.problem import GatewrightError
-from gatewright.report.model import Failure, Report
+from gatewright.report.model import Failure, Inspection, Report
 from gatewright.webhook import Webhook
 
 T = TypeVar("T")
@@ -24,21 +24,23 @@ def publish(forge: Forge, intent: Intent, shown: Shown, runner: Runner, *, comme
     """
     deployment, check = shown.deployment, shown.check
     if deployment is not None:
-        _tried(runner, lambda: forge.deploy(deployment))
+        tried(runner, lambda: forge.deploy(deployment))
     if check is not None:
-        _tried(runner, lambda: forge.check(check))
+        tried(runner, lambda: forge.check(check))
     if not comment or not shown.key:
         return ""
-    posted = _tried(runner, lambda: _said(forge, intent, shown))
+    posted = tried(runner, lambda: _said(forge, intent, shown))
     return posted.url if posted else ""
 
 
-def announce(forge: Forge, hook: Webhook | None, report: Report | Failure, run: Run, runner: Runner) -> None:
+def announce(
+    forge: Forge, hook: Webhook | None, report: Report | Failure | Inspection, run: Run, runner: Runner
+) -> None:
     """Tells the webhook how it ended, and opens the issue that follows an override."""
-    later = None if isinstance(report, Failure) else follow_up(report, run)
+    later = follow_up(report, run) if isinstance(report, Report) else None
     if later is not None:
-        _tried(runner, lambda: forge.open_issue(later.key, later.title, later.body, ("override",)))
-    event = failure_event(report, run) if isinstance(report, Failure) else decision_event(report, run)
+        tried(runner, lambda: forge.open_issue(later.key, later.title, later.body, ("override",)))
+    event = event_of(report, run)
     failure = hook.tell(event) if hook and event else ""
     if failure:
         runner.mark(Mark("warning", failure, "Alert not delivered"))
@@ -47,7 +49,7 @@ def announce(forge: Forge, hook: Webhook | None, report: Report | Failure, run: 
 def react(forge: Forge, intent: Intent, reaction: Reaction, runner: Runner) -> None:
     """Tells the author of the comment that it was seen, or what came of it."""
     if intent.comment:
-        _tried(runner, lambda: forge.react(intent.comment, reaction))
+        tried(runner, lambda: forge.react(intent.comment, reaction))
 
 
 def _said(forge: Forge, intent: Intent, shown: Shown) -> Posted | None:
@@ -66,7 +68,8 @@ def _said(forge: Forge, intent: Intent, shown: Shown) -> Posted | None:
     return issue
 
 
-def _tried(runner: Runner, show: Callable[[], T]) -> T | None:
+def tried(runner: Runner, show: Callable[[], T]) -> T | None:
+    """What was published; None, and a warning, where it could not be."""
     try:
         return show()
     except GatewrightError as error:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gatewright.action import live, shown
 from gatewright.action.converse import obey, refresh
+from gatewright.action.drift import drift
 from gatewright.action.intent import READING, FailOn, Intent, Nothing, Verb, read_inputs, read_intent
 from gatewright.action.job import Job, open_job, read_event, secrets
 from gatewright.action.runner import Runner
@@ -86,7 +87,7 @@ _VERBS: Mapping[Verb, Callable[[Job], Ended]] = {
     "status": status,
     "comment": obey,
     "refresh": refresh,
-    "drift": _unknown,
+    "drift": drift,
     "live": live.act,
     "live start": live.start,
     "live status": live.status,

@@ -15,16 +15,19 @@ from gatewright.decision import Reason
 from gatewright.forge import Annotation, Check, Deployment
 from gatewright.forge.marker import room
 from gatewright.problem import PolicyError, Problem
-from gatewright.report import data, markdown
+from gatewright.report import data, drifted, markdown
 from gatewright.report.cells import tally
 from gatewright.report.markdown import Links
-from gatewright.report.model import Failure, Report, Split
+from gatewright.report.model import Failure, Inspection, Report, Split
 from gatewright.verdict import Result, Status
 
 Outcome = Literal["success", "failure", "pending", "undetermined"]
 
 #: characters that GitHub takes in a check run's summary
 LONGEST_CHECK = 65_535
+
+#: remarks of one level that GitHub shows of a step, and characters that one may well have
+MOST_MARKS, LONGEST_MARK = 10, 1000
 
 _CUT = "\n\n_The rest does not fit into a comment._\n"
 _MARKER = re.compile(r"\A<!--.*?-->\n")
@@ -63,7 +66,7 @@ class Shown:
     waits: bool = False
     settled: bool = False
     moved: bool = False
-    page: Report | Split | None = None
+    page: Report | Split | Inspection | None = None
     check: Check | None = None
     deployment: Deployment | None = None
     marks: tuple[Mark, ...] = ()
@@ -109,6 +112,34 @@ def _is_settled(report: Report) -> bool:
 def _title(report: Report) -> str:
     target, candidate = report.target.name, report.candidate
     return f"Roll {target} back to {candidate}" if report.rollback else f"Promote {candidate} to {target}"
+
+
+def of_inspection(found: Inspection, name: str) -> Shown:
+    """Everything that is shown of what has drifted. name: the issue's key."""
+    decision, reason = "noop", ""
+    if found.findings:
+        decision, reason = "evaluated", Reason.DRIFT.code
+    elif found.undetermined:
+        decision, reason = "error", Reason.UNDETERMINED.code
+    model = found.drifts[0].model if len(found.drifts) == 1 else ""
+    document = {"decision": decision, "reason": reason, "model": model, **data.document(found)}
+    return Shown(
+        comment=_fitted(drifted.body(found), room(name)),
+        title=drifted.title(found),
+        page=found,
+        marks=tuple(_drifts(found)),
+        outputs=outputs(document),
+    )
+
+
+def _drifts(found: Inspection) -> Iterator[Mark]:
+    """A remark for each model, as long as there are few."""
+    for drift in [d for d in found.drifts if d.findings][:MOST_MARKS]:
+        said = "; ".join(f.sentence for f in drift.findings)
+        yield Mark("warning", f"{drift.model}: {said}"[:LONGEST_MARK], title="Drift")
+    for drift in found.undetermined[:MOST_MARKS]:
+        said = "; ".join(f"{u.what}: {u.why}" for u in drift.unread)
+        yield Mark("error", f"{drift.model}: {said}"[:LONGEST_MARK], title="Not determined")
 
 
 def of_failure(failure: Failure, intent: Intent, place: Place) -> Shown:

@@ -25,7 +25,7 @@ from gatewright.problem import GatewrightError, UsageError
 from gatewright.record import stamp
 from gatewright.rehearsal import rehearse
 from gatewright.report import data, html, terminal
-from gatewright.report.model import Failure, Report, Split, Status
+from gatewright.report.model import Failure, Inspection, Report, Split, Status
 from gatewright.report.summary import failed, standing, summary
 from gatewright.rollback import Wish
 from gatewright.subject import Subject
@@ -148,7 +148,7 @@ def _rehearsed(job: Job, ours: Gate, command: Callable[[Gate], Report]) -> Repor
 def show(job: Job, ending: Shown, log: str, page: str) -> None:
     """Publishes an ending everywhere; the outputs last, so that they hold the comment's address."""
     url = publish(job.forge, job.intent, ending, job.runner, comment=job.inputs.comment)
-    outputs = {**ending.outputs, "comment-url": url, "report-path": _html(job, ending)}
+    outputs = {**ending.outputs, "comment-url": url, "report-path": html_report(job, ending)}
     tell(job.runner, replace(ending, outputs=outputs), log, page)
 
 
@@ -161,14 +161,14 @@ def tell(runner: Runner, ending: Shown, log: str, page: str = "") -> None:
     runner.output(ending.outputs)
 
 
-def printed(thing: Report | Split | Failure | Status) -> str:
+def printed(thing: Report | Split | Failure | Status | Inspection) -> str:
     """What a terminal would show, without colours."""
     into = io.StringIO()
     terminal.render(thing, Console(file=into, width=WIDTH, color_system=None, force_terminal=False))
     return into.getvalue()
 
 
-def _html(job: Job, ending: Shown) -> str:
+def html_report(job: Job, ending: Shown) -> str:
     """Writes the page that was asked for; a page that cannot be written changes nothing else."""
     if not job.inputs.html_report or ending.page is None:
         return ""

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from gatewright import __version__
 from gatewright.action.run import action
-from gatewright.cli import audit, live, moves, parts, policy
+from gatewright.cli import audit, drift, live, moves, parts, policy
 from gatewright.cli.parts import EPILOG, alert, said, show, subject_of
 from gatewright.demo import demo
 from gatewright.problem import GatewrightError
@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     moves.add(commands)
     live.add(commands)
     audit.add(commands)
+    drift.add(commands)
     policy.add(commands)
     one = commands.add_parser("action", help="the GitHub Action's entry point: what to do comes from the event")
     one.set_defaults(run=lambda args: action(os.environ, lambda: parts.now()))

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from gatewright.alerts import Run, decision_event, failure_event
+from gatewright.alerts import Run, event_of
 from gatewright.case import Gate
 from gatewright.cli import people
 from gatewright.connection import connect
@@ -33,7 +33,7 @@ from gatewright.record import stamp
 from gatewright.registry.mlflow import MlflowRegistry
 from gatewright.report import data, html, markdown, terminal
 from gatewright.report.escape import terminal as safe
-from gatewright.report.model import Failure, Report, Split
+from gatewright.report.model import Failure, Inspection, Report, Split
 from gatewright.report.summary import tried
 from gatewright.subject import Subject, parse_subject
 from gatewright.webhook import Webhook, webhook
@@ -126,14 +126,14 @@ def alerting(args: argparse.Namespace) -> None:
     args.webhook, args.began = webhook(os.environ), stamp(now())
 
 
-def alert(args: argparse.Namespace, thing: Report | Failure) -> None:
+def alert(args: argparse.Namespace, thing: Report | Failure | Inspection) -> None:
     """Tells the webhook how a command ended, if it is to be told. It is over by then: a failure is said, no more."""
     hook: Webhook | None = getattr(args, "webhook", None)
     if hook is None:
         return
     who = getattr(args, "actor", None) or people.actor(os.environ)
     run = Run(getattr(args, "source", ""), who, args.began, uuid.uuid4().hex, who.url)
-    event = failure_event(thing, run) if isinstance(thing, Failure) else decision_event(thing, run)
+    event = event_of(thing, run)
     failure = hook.tell(event) if event else ""
     if failure:
         said(f"alert not delivered: {failure}")

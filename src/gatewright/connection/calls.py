@@ -32,6 +32,7 @@ CALLS: Mapping[str, Call] = {
     **_calls(
         "GET",
         "registered-models/get",
+        "registered-models/search",
         "model-versions/search",
         "model-versions/get-download-uri",
         "runs/get",

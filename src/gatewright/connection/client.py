@@ -224,7 +224,10 @@ _ANSWERS: Mapping[str, Callable[..., Any]] = {
     "registered-models/create": lambda c, name: {"registered_model": c.create_registered_model(name)},
     "registered-models/alias": lambda c, name, alias, version: c.set_registered_model_alias(name, alias, version),
     "registered-models/delete-alias": lambda c, name, alias: c.delete_registered_model_alias(name, alias),
-    "model-versions/search": lambda c, filter, max_results, order_by=None, page_token=None: _paged(
+    "registered-models/search": lambda c, max_results, order_by=None, page_token=None: _paged(
+        "registered_models", c.search_registered_models(None, max_results, order_by, page_token)
+    ),
+    "model-versions/search": lambda c, max_results, filter=None, order_by=None, page_token=None: _paged(
         "model_versions", c.search_model_versions(filter, max_results, order_by, page_token)
     ),
     "model-versions/get-download-uri": lambda c, name, version: {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 #: requests that may be under way at once
 AT_ONCE = 8
+#: up to this many things each is asked for by itself; for more, lists are read page by page
+FEW = 16
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,3 +31,8 @@ def side_by_side(read: Callable[[T], R], of: Sequence[T]) -> list[R]:
 
 def _mark() -> None:
     _thread.is_one_of_many = True
+
+
+def chunks(of: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The same in pieces of at most `size`."""
+    return (of[n : n + size] for n in range(0, len(of), size))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from gatewright.ledger.entry import Break, Entry, Row
 from gatewright.ledger.envelope import Keys
+from gatewright.problem import Undetermined
 
 
 class Ledger(Protocol):
@@ -23,6 +24,9 @@ class Ledger(Protocol):
 
         The opening entry is row 0. An index with a gap or an unreadable line raises Undetermined.
         """
+
+    def indexes(self, models: Sequence[str]) -> Mapping[str, tuple[Row, ...] | Undetermined]:
+        """The rows of many models, read together; where one's cannot be read, why not."""
 
     def entry(self, model: str, row: Row) -> Entry | None:
         """The body that a row stands for; None where it is gone. Not verified: see `verify`."""

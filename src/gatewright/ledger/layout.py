@@ -57,6 +57,14 @@ def joined(entry: Entry, rows: Sequence[Row], attachments: Mapping[str, bytes], 
     return chain.seal(entry if entry.nonce else replace(entry, nonce=new_id()), attachments)
 
 
+def attempted(read: Callable[[str], tuple[Row, ...]], model: str) -> tuple[Row, ...] | Undetermined:
+    """What can be read of a model's ledger, or why it cannot."""
+    try:
+        return read(model)
+    except Undetermined as e:
+        return e
+
+
 def broken(model: str, why: str) -> Undetermined:
     """The chain cannot be relied upon."""
     return Undetermined(

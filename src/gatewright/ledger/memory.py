@@ -10,7 +10,8 @@ from gatewright.ledger import entry as chain
 from gatewright.ledger import envelope
 from gatewright.ledger.entry import Break, Entry, Row
 from gatewright.ledger.envelope import ENVELOPE, Keys, Signer
-from gatewright.ledger.layout import BODY, at, broken, checked, folder, joined, opening, stored
+from gatewright.ledger.layout import BODY, at, attempted, broken, checked, folder, joined, opening, stored
+from gatewright.problem import Undetermined
 
 
 class MemoryLedger:
@@ -37,6 +38,10 @@ class MemoryLedger:
             return chain.parse_index(self.lines.get(model, {}))
         except ValueError as e:
             raise broken(model, str(e)) from e
+
+    def indexes(self, models: Sequence[str]) -> dict[str, tuple[Row, ...] | Undetermined]:
+        """Many indexes."""
+        return {model: attempted(self.rows, model) for model in models}
 
     def entry(self, model: str, row: Row) -> Entry | None:
         """One body."""

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatewright.connection import Connection
-from gatewright.connection.together import side_by_side
+from gatewright.connection.together import FEW, chunks, side_by_side
 from gatewright.ledger import entry as chain
 from gatewright.ledger import envelope
 from gatewright.ledger.entry import Break, Entry, Row
 from gatewright.ledger.envelope import ENVELOPE, Keys, Signer
-from gatewright.ledger.layout import BODY, at, broken, checked, folder, joined, opening, stored
+from gatewright.ledger.layout import BODY, at, attempted, broken, checked, folder, joined, opening, stored
 from gatewright.problem import Undetermined
 
 PREFIX = "gatewright/"
@@ -32,6 +32,9 @@ TIP_TAG = "gatewright.last"
 
 #: MLflow's database allows a name of 256 characters
 _LONGEST_NAME = 200
+
+#: ledgers whose indexes are asked for in one request
+_LEDGERS = 100
 
 _ABOUT = (
     "Gatewright's ledger of **{model}**: every request, refusal and promotion, in order, never rewritten. "
@@ -83,6 +86,58 @@ class MlflowLedger:
         """The chain's index, in two requests."""
         found = self._find(model)
         return () if found is None else _index(found)
+
+    def indexes(self, models: Sequence[str]) -> dict[str, tuple[Row, ...] | Undetermined]:
+        """Many indexes: two requests each; if they are many, one for every hundred and one for the list of all."""
+        if len(models) > FEW:
+            known = self._experiments(models)
+            runs = self._runs([str(e["experiment_id"]) for e in known.values()])
+        else:
+            known, runs = {}, {}
+
+        def rows(model: str) -> tuple[Row, ...]:
+            if not runs:
+                return self.rows(model)
+            return self._listed(model, known[model], runs) if model in known else ()
+
+        found = side_by_side(lambda model: attempted(rows, model), models)
+        return dict(zip(models, found, strict=True))
+
+    def _listed(self, model: str, experiment: Mapping[str, Any], runs: Mapping[str, Any]) -> tuple[Row, ...]:
+        """The rows of a ledger whose experiment and run are among those that were listed."""
+        what = f"read the ledger of {model}"
+        run = runs.get(self._run_of(what, model, experiment_name(model), experiment))
+        if run is None:
+            return self.rows(model)
+        self._seen[model] = _chain(what, model, experiment, run, self.address)
+        return _index(self._seen[model])
+
+    def _experiments(self, models: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+        """The experiments that are these models' ledgers, deleted ones too."""
+        named = {experiment_name(model): model for model in models}
+        listed = self._pages(
+            "list the ledgers",
+            "experiments/search",
+            "experiments",
+            filter=f"name LIKE '{PREFIX}%'",
+            max_results=1000,
+            view_type="ALL",
+        )
+        return {named[e["name"]]: e for e in listed if e["name"] in named}
+
+    def _runs(self, experiments: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Every run of some experiments, by its id."""
+
+        def read(ids: Sequence[str]) -> list[Mapping[str, Any]]:
+            what = "read the ledgers"
+            return list(
+                self._pages(
+                    what, "runs/search", "runs", experiment_ids=list(ids), run_view_type="ALL", max_results=1000
+                )
+            )
+
+        found = side_by_side(read, list(chunks(experiments, _LEDGERS)))
+        return {run["info"]["run_id"]: run for runs in found for run in runs}
 
     def entry(self, model: str, row: Row) -> Entry | None:
         """One body, in one request where the ledger has been read before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -57,6 +57,9 @@ class Registry(Protocol):
 
     def model(self, name: str) -> Model | None:
         """A registered model with all its versions and aliases."""
+
+    def several(self, names: Sequence[str]) -> Mapping[str, Model]:
+        """Many registered models, read together; those that do not exist are left out."""
 
     def run(self, run_id: str) -> Run | None:
         """A run; deleted ones are found and say so."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,6 +36,10 @@ class MemoryRegistry:
     def model(self, name: str) -> Model | None:
         """A registered model."""
         return self.models.get(name)
+
+    def several(self, names: Sequence[str]) -> dict[str, Model]:
+        """Many registered models."""
+        return {name: self.models[name] for name in names if name in self.models}
 
     def run(self, run_id: str) -> Run | None:
         """A run."""
@@ -81,6 +85,10 @@ class Rehearsal:
     def model(self, name: str) -> Model | None:
         """A registered model as the steps so far would have left it."""
         return self._changed.get(name) or self._real.model(name)
+
+    def several(self, names: Sequence[str]) -> dict[str, Model]:
+        """Many models as the steps so far would have left them."""
+        return {**self._real.several(names), **{name: m for name, m in self._changed.items() if name in names}}
 
     def run(self, run_id: str) -> Run | None:
         """A run, from the real registry."""

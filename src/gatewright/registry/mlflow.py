@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from gatewright.connection import Connection
+from gatewright.connection.together import FEW, side_by_side
 from gatewright.problem import Undetermined
 from gatewright.registry import Dataset, Logged, Run
 from gatewright.subject import Model, Step, Version
@@ -32,18 +33,35 @@ class MlflowRegistry:
         answer = self._connection.call(what, "registered-models/get", name=name)
         if answer is None:
             return None
-        return self._read(what, lambda: self._model(name, answer["registered_model"]))
+        return self._read(what, lambda: _named(name, _model(answer["registered_model"], self._versions(name))))
 
-    def _model(self, name: str, found: Answer) -> Model:
-        if found["name"] != name:
-            raise ValueError(f"asked for {name}, it spoke of {found['name']}")
-        versions = sorted((_version(v) for v in self._versions(name)), key=lambda v: v.number)
-        seen = {v.number for v in versions}
-        aliases = {str(a["alias"]): int(a["version"]) for a in found.get("aliases", ())}
-        shown = {int(v["version"]) for v in found.get("latest_versions", ())}
-        if lost := sorted(shown - seen):
-            raise ValueError(f"the list of versions lacks version {lost[0]}, which the model's page shows")
-        return Model(name, tuple(versions), aliases)
+    def several(self, names: Sequence[str]) -> dict[str, Model]:
+        """Many models: two requests each; if they are many, the whole registry a thousand at a time."""
+        if len(names) <= FEW:
+            return {m.name: m for m in side_by_side(self.model, names) if m is not None}
+        # Models first: a version that is registered in between is one too many, and none is missing.
+        what, wanted = "list the models", set(names)
+        models = {str(m["name"]): m for m in self._pages(what, "registered-models/search", "registered_models")}
+        versions: dict[str, dict[str, Answer]] = {name: {} for name in models}
+        for v in self._pages("list the versions", "model-versions/search", "model_versions"):
+            versions.get(str(v["name"]), {})[str(v["version"])] = v
+        found = (self._of_lists(models[name], versions[name].values()) for name in sorted(wanted & models.keys()))
+        return {model.name: model for model in found if model is not None}
+
+    def _of_lists(self, found: Answer, told: Iterable[Answer]) -> Model | None:
+        """A model as the lists show it; where they do not fit together, as it shows itself."""
+        try:
+            return _model(found, told)
+        except (KeyError, TypeError, ValueError):
+            return self.model(str(found["name"]))
+
+    def _pages(self, what: str, call: str, part: str) -> Iterator[Answer]:
+        """Everything that a list holds, by name, so that what is added meanwhile moves no page by more than itself."""
+        token: str | None = None
+        while token != "":
+            answer = self._connection.call(what, call, max_results=PAGE, order_by=["name ASC"], page_token=token) or {}
+            yield from answer.get(part, ())
+            token = str(answer.get("next_page_token", ""))
 
     def _versions(self, name: str) -> list[Answer]:
         """All versions, page by page; a version that turns up on two pages counts once."""
@@ -230,6 +248,23 @@ def _is_there(step: Step, model: Model) -> bool:
         return model.aliases.get(step.value) == step.version
     version = model.version(step.version)
     return version is None or step.key in version.tags
+
+
+def _named(name: str, model: Model) -> Model:
+    if model.name != name:
+        raise ValueError(f"asked for {name}, it spoke of {model.name}")
+    return model
+
+
+def _model(found: Answer, told: Iterable[Answer]) -> Model:
+    """A model and its versions; ValueError where the list of versions lacks one that the model's page shows."""
+    versions = sorted((_version(v) for v in told), key=lambda v: v.number)
+    seen = {v.number for v in versions}
+    aliases = {str(a["alias"]): int(a["version"]) for a in found.get("aliases", ())}
+    shown = {int(v["version"]) for v in found.get("latest_versions", ())}
+    if lost := sorted(shown - seen):
+        raise ValueError(f"the list of versions lacks version {lost[0]}, which the model's page shows")
+    return Model(str(found["name"]), tuple(versions), aliases)
 
 
 def _version(found: Answer) -> Version:

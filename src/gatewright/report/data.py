@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gatewright.approvals import Standing
 from gatewright.canonical import plain
 from gatewright.decision import Reason
+from gatewright.drift import Archival, Drift
 from gatewright.ledger.entry import Entry, Row
 from gatewright.live.assignment import PARTS
 from gatewright.live.judgement import Effect, Judgement
 from gatewright.problem import GatewrightError, PolicyError, Undetermined, UsageError
 from gatewright.quantity import Interval, is_finite
-from gatewright.report.model import Audit, Failure, History, Report, Rung, Split, Status
+from gatewright.report.model import Adoption, Audit, Failure, History, Inspection, Report, Rung, Shown, Split, Status
 from gatewright.verdict import Result, SliceResult
 
 SCHEMA = 1
 
 
-def document(thing: Report | Split | Failure | Status | History | Audit) -> dict[str, Any]:
+def document(thing: Shown) -> dict[str, Any]:
     """Everything a surface shows, as plain JSON values; what is not a finite number is null."""
-    made = {Report: _report, Split: _split, Failure: _failure, Status: _status, History: _history, Audit: _audit}[
-        type(thing)
-    ](thing)  # type: ignore[operator]
-    return {"schema": SCHEMA, **made}
+    return {"schema": SCHEMA, **_DOCUMENTS[type(thing)](thing)}
 
 
 def _report(report: Report) -> dict[str, Any]:
@@ -261,3 +260,59 @@ def _audit(audit: Audit) -> dict[str, Any]:
         "breaks": [{"entry": b.n, "text": b.text} for b in audit.breaks],
         "notes": list(audit.notes),
     }
+
+
+def _inspection(found: Inspection) -> dict[str, Any]:
+    return {
+        "models": [_drift(d) for d in found.drifts],
+        "findings": found.findings,
+        "undetermined": len(found.undetermined),
+        "archived": [_archival(a) for a in found.archivals],
+    }
+
+
+def _drift(drift: Drift) -> dict[str, Any]:
+    return {
+        "model": drift.model,
+        "policy": drift.governed,
+        "findings": plain(drift.findings),
+        "unread": plain(drift.unread),
+        "ledger": _row(drift.entry),
+    }
+
+
+def _archival(one: Archival) -> dict[str, Any]:
+    return {
+        "model": one.finding.model,
+        "version": one.finding.version,
+        "target": one.finding.target,
+        "decision": one.decision.kind,
+        "reason": str(one.decision.reason),
+        "detail": one.decision.detail,
+        "ledger": _row(one.entry),
+    }
+
+
+def _adoption(adoption: Adoption) -> dict[str, Any]:
+    return {
+        "decision": adoption.decision.kind,
+        "reason": str(adoption.decision.reason),
+        "detail": adoption.decision.detail,
+        "model": adoption.model,
+        "targets": [{"target": t.target, "version": t.version, "before": list(t.was)} for t in adoption.taken],
+        "ledger": [_row(r) for r in adoption.rows],
+        "why": adoption.why or None,
+        "notes": list(adoption.notes),
+    }
+
+
+_DOCUMENTS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
+    Report: _report,
+    Split: _split,
+    Failure: _failure,
+    Status: _status,
+    History: _history,
+    Audit: _audit,
+    Inspection: _inspection,
+    Adoption: _adoption,
+}

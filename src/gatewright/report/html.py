@@ -19,7 +19,19 @@ from gatewright.report.headline import headline
 from gatewright.report.live import ARMS, OUTCOMES, Outcome, arms, outcomes, remarks
 from gatewright.report.live import headline as of_split
 from gatewright.report.live import next_step as after_split
-from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Split, Status
+from gatewright.report.model import (
+    Adoption,
+    Audit,
+    Failure,
+    History,
+    Inspection,
+    Report,
+    Request,
+    Rung,
+    Shown,
+    Split,
+    Status,
+)
 from gatewright.report.picture import Picture, of_result, of_slices
 from gatewright.verdict import Result, shown
 
@@ -70,7 +82,7 @@ _OVER_TIME = (
 _NARROW, _BROAD = 120, 220
 
 
-def page(*things: Report | Split | Failure | Status | History | Audit) -> str:
+def page(*things: Shown) -> str:
     """The whole page; of several things, one below the other."""
     shown = [_VIEWS[type(thing)](thing) for thing in things]
     if len(shown) == 1:
@@ -356,6 +368,29 @@ def _audit(audit: Audit) -> tuple[str, str]:
     return f"{audit.model}: the ledger is {said}", f'<div class="said {kind}">{head}{found}</div>'
 
 
+def _inspection(found: Inspection) -> tuple[str, str]:
+    rows = [tuple(map(text, (f.model, f.code, f.sentence, f.fix))) for d in found.drifts for f in d.findings]
+    names = ("Model", "Finding", "What is there", "What to do")
+    body = table(names, rows, about="What has drifted") if rows else ""
+    gaps = [f"{d.model}: {gap.what}: {gap.why}. {gap.fix}" for d in found.undetermined for gap in d.unread]
+    body += f'<h2 class="error">Not determined</h2>{_list(gaps)}' if gaps else ""
+    done = [f"{a.finding.model}/{a.finding.version}: {a.decision.kind}. {a.decision.detail}" for a in found.archivals]
+    body += f"<h2>Archived</h2>{_list(done)}" if done else ""
+    quiet = [d.model for d in found.drifts if not d.findings and not d.unread]
+    return found.headline, body + (f"<h2>No drift</h2>{_list(quiet)}" if quiet else "")
+
+
+def _adoption(adoption: Adoption) -> tuple[str, str]:
+    said = adoption.decision.detail or adoption.decision.reason.meaning
+    rows = [(text(t.target), _number(t.version), ", ".join(map(_number, t.was))) for t in adoption.taken]
+    body = table(("Target", "Holder", "The ledger had"), rows, about="What was recorded") if rows else ""
+    return f"{adoption.model}: {adoption.decision.kind}", f"<p>{text(said)}</p>{body}"
+
+
+def _number(version: int | None) -> str:
+    return "nobody" if version is None else f"v{version}"
+
+
 _VIEWS: Mapping[type, Callable[[Any], tuple[str, str]]] = {
     Report: _report,
     Split: _split,
@@ -363,4 +398,6 @@ _VIEWS: Mapping[type, Callable[[Any], tuple[str, str]]] = {
     Status: _status,
     History: _history,
     Audit: _audit,
+    Inspection: _inspection,
+    Adoption: _adoption,
 }

@@ -8,6 +8,8 @@ from typing import Any
 
 from gatewright.approvals import Standing
 from gatewright.decision import Decision
+from gatewright.drift import Adoption as Adoption
+from gatewright.drift import Archival, Drift
 from gatewright.evidence import Evidence
 from gatewright.ladder import Holding
 from gatewright.ledger.entry import Break, Entry, Row
@@ -159,3 +161,36 @@ class Audit:
     notes: tuple[str, ...] = ()
     head: str = ""
     signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was found of every model that was looked at, by name. archivals: what became of stale versions."""
+
+    drifts: tuple[Drift, ...]
+    archivals: tuple[Archival, ...] = ()
+
+    @property
+    def findings(self) -> int:
+        return sum(len(d.findings) for d in self.drifts)
+
+    @property
+    def undetermined(self) -> tuple[Drift, ...]:
+        return tuple(d for d in self.drifts if d.unread)
+
+    @property
+    def headline(self) -> str:
+        """The end in one line: `2 of 40 models have drifted, 1 could not be told`."""
+        drifted, unread = [d for d in self.drifts if d.findings], len(self.undetermined)
+        every = self.drifts[0].model if len(self.drifts) == 1 else f"{len(self.drifts)} models"
+        if not drifted:
+            said = f"{every}: nothing that could be read has drifted" if unread else f"{every}: no drift"
+        elif len(self.drifts) == 1:
+            said = f"{every} has drifted"
+        else:
+            said = f"{len(drifted)} of {every} {'has' if len(drifted) == 1 else 'have'} drifted"
+        return said + (f", {unread} could not be told in full" if unread and len(self.drifts) > 1 else "")
+
+
+#: whatever a surface can show
+Shown = Report | Split | Failure | Status | History | Audit | Inspection | Adoption

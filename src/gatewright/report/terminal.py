@@ -16,7 +16,19 @@ from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step
 from gatewright.report.live import ARMS, OUTCOMES, Outcome, arms, outcomes, remarks
 from gatewright.report.live import headline as of_split
 from gatewright.report.live import next_step as after_split
-from gatewright.report.model import Audit, Failure, History, Report, Request, Rung, Split, Status
+from gatewright.report.model import (
+    Adoption,
+    Audit,
+    Failure,
+    History,
+    Inspection,
+    Report,
+    Request,
+    Rung,
+    Shown,
+    Split,
+    Status,
+)
 from gatewright.report.picture import Picture, of_result, of_slices
 from gatewright.report.printed import indented as _indented
 from gatewright.report.printed import line as _line
@@ -40,6 +52,8 @@ HEADS = {
     "rolled_back": ("↩", "green"),
     "pending": ("…", "yellow"),
     "refused": ("✘", "red"),
+    "adopted": ("✔", "green"),
+    "archived": ("✔", "green"),
     "noop": ("–", "cyan"),
     "error": ("?", "magenta"),
     "started": ("✔", "green"),
@@ -51,9 +65,7 @@ _STANDING = {"worse": "red", "unknown": "magenta", "open": "yellow", "within": "
 MAX_SLICES = 12
 
 
-def render(
-    thing: Report | Split | Failure | Status | History | Audit, console: Console, *, quiet: bool = False
-) -> None:
+def render(thing: Shown, console: Console, *, quiet: bool = False) -> None:
     """Prints the end of a command; quiet prints one line of it."""
     parts = list(_VIEWS[type(thing)](thing))
     for part in parts[:1] if quiet else parts:
@@ -308,6 +320,42 @@ def _audit(audit: Audit) -> Iterator[RenderableType]:
     yield from (_indented(_line(("note ", "bold"), note)) for note in audit.notes)
 
 
+def _inspection(found: Inspection) -> Iterator[RenderableType]:
+    drifted, unread = bool(found.findings), bool(found.undetermined)
+    sign, colour = ("✘", "red") if drifted else ("?", "magenta") if unread else ("✔", "green")
+    yield _line((f"{sign} {found.headline}", f"bold {colour}"))
+    for drift in found.drifts:
+        if len(found.drifts) > 1 and (drift.findings or drift.unread):
+            yield Text()
+            yield _line((drift.model, "bold"), "" if drift.governed else " (no policy)")
+        for finding in drift.findings:
+            yield _indented(_line((f"✘ {finding.code} ", "red"), finding.sentence))
+            yield Padding(_text(finding.fix, "dim"), (0, 0, 0, 4))
+        for gap in drift.unread:
+            yield _indented(_line(("? undetermined ", "magenta"), f"{gap.what}: {gap.why}"))
+            yield Padding(_text(gap.fix, "dim"), (0, 0, 0, 4))
+    for one in found.archivals:
+        sign, colour = HEADS.get(one.decision.kind, ("·", ""))
+        name = f"{one.finding.model}/{one.finding.version} in {one.finding.target}"
+        yield _line((f"{sign} {name}: {one.decision.kind} ", colour), one.decision.detail)
+
+
+def _adoption(adoption: Adoption) -> Iterator[RenderableType]:
+    decision = adoption.decision
+    sign, colour = HEADS.get(decision.kind, ("·", ""))
+    yield _line((f"{sign} {adoption.model}: {decision.kind}", f"bold {colour}"), f" ({decision.reason})")
+    yield _indented(_text(decision.detail or decision.reason.meaning))
+    for one in adoption.taken:
+        was = " and ".join(f"v{n}" for n in one.was) or "nobody"
+        yield _indented(_text(f"{one.target}: {_whom(one.version)}, where the ledger had {was}"))
+    yield from (_indented(_line(("note ", "bold"), note)) for note in adoption.notes)
+    yield _line(("Next: ", "bold"), decision.reason.next_step)
+
+
+def _whom(version: int | None) -> str:
+    return "nobody" if version is None else f"v{version}"
+
+
 _VIEWS: Mapping[type, Any] = {
     Split: _split,
     Report: _report,
@@ -315,4 +363,6 @@ _VIEWS: Mapping[type, Any] = {
     Status: _status,
     History: _history,
     Audit: _audit,
+    Inspection: _inspection,
+    Adoption: _adoption,
 }

@@ -12,7 +12,8 @@ from decimal import Decimal
 from gatewright import gate as story
 from gatewright.approvals import Counted, NotCounted, Standing
 from gatewright.case import Gate
-from gatewright.decision import ENDS, Decision
+from gatewright.decision import ENDS, Decision, Reason
+from gatewright.drift import Adoption, Archival, Drift, Finding, Taken, Unread
 from gatewright.evidence import Evidence, Fact, Scalar
 from gatewright.ledger.entry import Actor, Row
 from gatewright.ledger.memory import MemoryLedger
@@ -28,7 +29,7 @@ from gatewright.problem import Undetermined, UsageError
 from gatewright.quantity import Interval
 from gatewright.registry import Logged, Run
 from gatewright.registry.memory import MemoryRegistry
-from gatewright.report.model import Audit, Failure, History, Report, Split, Status
+from gatewright.report.model import Failure, Inspection, Report, Shown, Split
 from gatewright.rollback import Wish
 from gatewright.subject import Model, Subject, Version
 from gatewright.verdict import judge
@@ -196,7 +197,32 @@ def _look(day: int, share: float, rates: tuple[float, float], metric: str) -> Lo
     return Look(day * DAY, champion, challenger, 3.0)
 
 
-def examples() -> dict[str, Report | Split | Failure | Status | History | Audit]:
+def inspected() -> Inspection:
+    """A model that somebody moved by hand, one of which something could not be read, and one that is as it was."""
+    fix = (
+        "to put it back: gatewright promote fraud/2 --to production; if it was meant: gatewright adopt fraud --reason …"
+    )
+    said = "the ledger has v2 in production (entry 4, octo, 2026-11-06T09:00:00.000Z), the registry shows v3"
+    archive = "promote it, or archive it: gatewright drift fraud --fix archive-stale --apply"
+    stale = "v4 has been in staging since 2026-09-01, longer than 30 days"
+    findings = (
+        Finding("moved_by_hand", "fraud", 3, "production", said, fix),
+        Finding("stale", "fraud", 4, "staging", stale, archive),
+    )
+    gap = Unread("how churn/1 is kept: could not read run r1", "the server did not answer in time", "Try again.")
+    archival = Archival(findings[1], Decision("evaluated", Reason.DRY_RUN, "it would be archived"))
+    entry = Row(9, "5c" * 32, "drift")
+    drifts = (Drift("churn", unread=(gap,)), Drift("fraud", findings, entry=entry), Drift("spam", governed=False))
+    return Inspection(drifts, (archival,))
+
+
+def adopted() -> Adoption:
+    """An existing registry that came under the gate."""
+    taken = (Taken("production", 3, (2,)), Taken("staging", None, (4,)))
+    return Adoption(Decision("adopted", Reason.ADOPTED), "fraud", taken, why="the vendor asked for it")
+
+
+def examples() -> dict[str, Shown]:
     """One of everything that a command may end with."""
     ours = gate()
     overridden, rolled_back = pressed()
@@ -214,6 +240,8 @@ def examples() -> dict[str, Report | Split | Failure | Status | History | Audit]
         "status": story.status(ours),
         "history": story.history(ours),
         "audit": story.verify(ours.ledger, "fraud"),
+        "drift": inspected(),
+        "adopted": adopted(),
         "undetermined": Failure(Undetermined("could not read model fraud", "it timed out", "Try again."), "fraud"),
         "misuse": Failure(UsageError('no target "prod"', "it has staging, production"), "fraud"),
     }

@@ -14,11 +14,11 @@ from gatewright.decision import Decision, Reason
 from gatewright.problem import PolicyError, Problem, UsageError
 from gatewright.quantity import Interval
 from gatewright.report.html import drawing, page
-from gatewright.report.model import Audit, Failure, History, Report, Split, Status
+from gatewright.report.model import Failure, History, Report, Shown
 from gatewright.report.picture import Picture
 from unit.report.examples import HOSTILE, PRINTABLE, approved, examples, hostile, measured, tried
 
-THINGS: dict[str, Report | Split | Failure | Status | History | Audit] = {
+THINGS: dict[str, Shown] = {
     **examples(),
     "hostile split": tried(metric=PRINTABLE),
     "policy": Failure(PolicyError([Problem("p.yaml", 1, 2, HOSTILE)])),

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gatewright.report import html, markdown, summary, terminal
-from gatewright.report.model import Failure, Report, Split
+from gatewright.report import drifted, html, markdown, summary, terminal
+from gatewright.report.model import Failure, Inspection, Report, Split
 from unit.report.examples import NOW, examples
 
 FOLDER = Path(__file__).parents[2] / "snapshots"
@@ -66,9 +66,28 @@ def test_the_comment_of_what_could_not_begin(name: str) -> None:
     compare(f"{name}.md", markdown.failure(thing))
 
 
+def test_the_issue_about_drift() -> None:
+    """And the page of the run that found it."""
+    found = THINGS["drift"]
+    assert isinstance(found, Inspection)
+    compare("drift.md", drifted.body(found))
+    compare("drift.summary.md", drifted.page(found))
+
+
 @pytest.mark.parametrize(
     "name",
-    ["measured", "pending", "overridden", "split", "split_invalid", "status", "history", "audit", "undetermined"],
+    [
+        "measured",
+        "pending",
+        "overridden",
+        "split",
+        "split_invalid",
+        "status",
+        "history",
+        "audit",
+        "drift",
+        "undetermined",
+    ],
 )
 def test_the_page(name: str) -> None:
     """The fullest reports, and one of everything else."""
