@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gatewright import gate as story
+from gatewright.adoption import adopt
 from gatewright.case import Gate
+from gatewright.drift import Finding
+from gatewright.inspection import Grounds, inspect
 from gatewright.ladder import holding
 from gatewright.ledger import entry as chain
 from gatewright.ledger.memory import MemoryLedger
@@ -120,6 +123,8 @@ class Histories(RuleBasedStateMachine):
         for row in self.moves()[self.seen :]:
             assert self.touched or row.replaces == self.holder
             self.seen, self.touched, self.holder = self.seen + 1, False, row.version
+            if row.kind == "adopted":  # neither judged nor cleared by that
+                continue
             entry = self.ledger.entry(self.model, row)
             assert entry is not None
             if "override" not in entry.details:
@@ -166,6 +171,16 @@ class Histories(RuleBasedStateMachine):
             story.promote(self.gate(), Subject(self.model, BAD), "production")
         self.learn()
 
+    @rule(reasoned=st.booleans())
+    def adopt(self, reasoned: bool) -> None:
+        """What is there is taken down; where the ledger has another holder, only with a reason."""
+        before, held = chain.holder(self.ledger.rows(self.model), "production"), self.held().number
+        ended = adopt(self.gate(), "it is what is there" if reasoned else "")
+        known = bool(self.moves())
+        agreed = before == held and (known or held is None)
+        assert ended.decision.kind in ({"noop"} if agreed else {"adopted"} if reasoned else {"adopted", "refused"})
+        self.learn()
+
     # -- what others do
 
     @rule(version=VERSIONS)
@@ -192,15 +207,24 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_is_unbroken_and_tells_who_holds(self) -> None:
-        """Unless a hand has touched the registry since, the ledger's holder is the registry's."""
+        """The ledger's holder is the registry's, or drift says so; without a hand in it they never differ."""
         if not hasattr(self, "agreed"):
             return
         assert [b for b in self.ledger.verify(self.model) if not b.note] == []
         rows = self.ledger.rows(self.model)
         assert chain.open_intent(rows) is None
         assert set(chain.taken_back(rows, "production")) == self.bad
+        compared = [f.code for f in self.drift() if f.code in ("moved_by_hand", "unrecorded_holder")]
         if not self.touched:
             assert chain.holder(rows, "production") == self.held().number
+        assert bool(compared) == (chain.holder(rows, "production") != self.held().number)
+
+    def drift(self) -> tuple[Finding, ...]:
+        """What drift finds of the model."""
+        parts = gate(self.agreed, self.registry, self.ledger, self.clock)
+        grounds = Grounds(self.registry, self.ledger, parts.actor, self.clock, parts.nonce)
+        (found,) = inspect(grounds, [self.agreed], self.model)
+        return found.findings
 
     def held(self) -> Any:
         """Who holds the target, as the registry shows it."""

@@ -80,7 +80,7 @@ class Job:
     def grounds(self) -> Grounds:
         """Everything there is to be looked over."""
         connection = connect(self.inputs.tracking_uri or None, self.inputs.registry_uri or None)
-        registry, ledger = MlflowRegistry(connection), MlflowLedger(connection)
+        ledger, registry = MlflowLedger(connection, signer=self.signer), MlflowRegistry(connection)
         return Grounds(registry, ledger, self.actor, self.now, lambda: uuid.uuid4().hex)
 
     def policy(self, model: str = "") -> Policy:

@@ -18,6 +18,7 @@ from gatewright.decision import exit_code
 from gatewright.drift import Archival, Drift
 from gatewright.drift import exit_code as drifted
 from gatewright.inspection import Grounds, inspect, remember
+from gatewright.ledger.keys import signer
 from gatewright.ledger.mlflow import MlflowLedger
 from gatewright.problem import UsageError
 from gatewright.progress import Progress
@@ -49,7 +50,7 @@ def _drift(args: argparse.Namespace) -> int:
     parts.alerting(args)
     connection = connect(args.tracking_uri, args.registry_uri)
     args.source, args.actor = connection.address, people.actor(os.environ)
-    ledger, registry = MlflowLedger(connection), MlflowRegistry(connection)
+    ledger, registry = MlflowLedger(connection, signer=signer(os.environ)), MlflowRegistry(connection)
     progress = Progress(sys.stderr, quiet=args.quiet)
     grounds = Grounds(registry, ledger, args.actor, lambda: parts.now(), lambda: uuid.uuid4().hex, progress)
     every = policies(args.policy)
