@@ -132,6 +132,20 @@ def test_many_bodies_come_in_the_order_asked(reader: Reader, entries: Make, uniq
     assert reader().verify(unique) == ()
 
 
+@pytest.mark.parametrize("more", [0, 40], ids=["few", "many"])
+def test_many_indexes_are_what_each_of_them_is(reader: Reader, entries: Make, unique: str, more: int) -> None:
+    """Whether each is asked for or all are listed; a model without a ledger has no rows."""
+    ledger = reader()
+    names = [f"{unique}-{letter}" for letter in "ab"]
+    for name in names:
+        ledger.append(entries(name), {})
+    wanted = [*names, *(f"{unique}-missing-{n}" for n in range(more))]
+    found = reader().indexes(wanted)
+    assert set(found) == set(wanted)
+    assert {name: found[name] for name in names} == {name: ledger.rows(name) for name in names}
+    assert {found[name] for name in wanted if name not in names} <= {()}
+
+
 @pytest.mark.parametrize("model", ["it's", 'a "b"', "päper model", "x" * 240, "100%_"])
 def test_a_model_may_have_any_name(reader: Reader, entries: Make, unique: str, model: str) -> None:
     """A very long one too, which MLflow's database would not hold as it is."""

@@ -65,6 +65,20 @@ def test_every_version_in_a_stage_is_seen(world: World, unique: str) -> None:
     assert [v.number for v in model.staged("Production")] == [1, 2]
 
 
+@pytest.mark.parametrize("more", [0, 40], ids=["few", "many"])
+def test_several_models_are_what_each_of_them_is(world: World, unique: str, more: int) -> None:
+    """Whether each is asked for or all are listed; what does not exist is left out."""
+    names = [f"{unique}-{letter}" for letter in "abc"]
+    for name in names:
+        for _ in range(3):
+            made = world.add(name, tags={"of": name})
+        world.stage(made, "Production")
+        world.alias(made, "champion")
+    wanted = [*names, *(f"{unique}-missing-{n}" for n in range(more))]
+    found = world.registry.several(wanted)
+    assert found == {name: world.registry.model(name) for name in names}
+
+
 @pytest.mark.parametrize("name", ["it's", 'the "best"', "churn model", "prüfung", "a.b-c_d", "100%"])
 def test_a_model_may_have_any_name(world: World, unique: str, name: str) -> None:
     """Quotes, blanks and umlauts are allowed in MLflow's names."""
