@@ -70,10 +70,9 @@ def test_several_models_are_what_each_of_them_is(world: World, unique: str, more
     """Whether each is asked for or all are listed; what does not exist is left out."""
     names = [f"{unique}-{letter}" for letter in "abc"]
     for name in names:
-        for _ in range(3):
-            made = world.add(name, tags={"of": name})
-        world.stage(made, "Production")
-        world.alias(made, "champion")
+        made = [world.add(name, tags={"of": name}) for _ in range(3)]
+        world.stage(made[-1], "Production")
+        world.alias(made[-1], "champion")
     wanted = [*names, *(f"{unique}-missing-{n}" for n in range(more))]
     found = world.registry.several(wanted)
     assert found == {name: world.registry.model(name) for name in names}

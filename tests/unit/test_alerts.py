@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from gatewright import alerts
-from gatewright.alerts import Run, body, decision_event, drift_event, failure_event, follow_up
-from gatewright.ledger.entry import Actor
+from gatewright.alerts import Run, body, decision_event, drift_event, event_of, failure_event, follow_up
+from gatewright.drift import Drift, Finding
+from gatewright.ledger.entry import Actor, Row
 from gatewright.problem import Undetermined, UsageError
-from gatewright.report.model import Failure, Report
+from gatewright.report.model import Failure, Inspection, Report
 from gatewright.subject import Subject
 from unit.report.examples import HOSTILE, examples
 
@@ -102,6 +103,16 @@ def test_checks_that_hold_are_left_to_the_report() -> None:
     """Those that do not are told with their sentence."""
     found = told(example("refused"))["data"]["checks"]
     assert found and all(set(c) == {"check", "status", "because"} and c["status"] != "pass" for c in found)
+
+
+def test_drift_is_told_once_by_the_run_that_found_it() -> None:
+    """What an earlier night has recorded, and what a rehearsal has not, is no news."""
+    finding = Finding("two_holders", "fraud", None, "production", "v1 and v2 are there", "archive one")
+    old, new = (Row(9, "9" * 64, "drift", at=at) for at in ("2026-01-01T00:00:00.000Z", RUN.at))
+    event = event_of(Inspection((Drift("fraud", (finding,), entry=new), Drift("spam", (finding,), entry=old))), RUN)
+    assert event is not None
+    assert [f["sentence"] for f in event.data["findings"]] == ["v1 and v2 are there"]
+    assert event_of(Inspection((Drift("fraud", (finding,)), Drift("spam", entry=new))), RUN) is None
 
 
 def test_drift_is_one_event_however_many_findings() -> None:
