@@ -76,10 +76,6 @@ def _wrong(runner: Runner, problem: Problem) -> int:
     return error.exit_code
 
 
-def _unknown(job: Job) -> Ended:
-    raise UsageError(f"the Action cannot do {job.intent.verb}", "use the command line")
-
-
 _VERBS: Mapping[Verb, Callable[[Job], Ended]] = {
     "evaluate": evaluate,
     "promote": promote,
