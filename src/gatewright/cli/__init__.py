@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from gatewright.action.run import action
 from gatewright.cli import audit, drift, live, moves, parts, policy
 from gatewright.cli.parts import EPILOG, alert, said, show, subject_of
 from gatewright.demo import demo
-from gatewright.problem import GatewrightError
+from gatewright.problem import GatewrightError, UsageError
 from gatewright.relay import listen
 from gatewright.report.model import Failure
 
@@ -30,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.run(args))
     except GatewrightError as error:
         failure = Failure(error, getattr(args, "model", "") or "", subject_of(args), getattr(args, "to", "") or "")
-        show(args, failure)
+        # It may be the very file that cannot be written: then the terminal has said so.
+        with suppress(UsageError):
+            show(args, failure)
         alert(args, failure)
         return error.exit_code
     except BrokenPipeError:
