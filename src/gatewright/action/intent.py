@@ -42,10 +42,7 @@ Payload = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The Action's inputs as the workflow gives them; "" where it gives none.
-
-    override: not the workflow's to give, but that of whoever starts it by hand.
-    """
+    """The Action's inputs as the workflow gives them; "" where it gives none."""
 
     command: Verb | Literal["auto"] = "auto"
     model: str = ""
@@ -62,7 +59,6 @@ class Inputs:
     fail_on: FailOn = "verdict"
     comment: bool = True
     dry_run: bool = False
-    override: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +140,7 @@ def read_intent(
     found = _read(inputs, event, payload)
     if not isinstance(found, Intent):
         return found
+    found = replace(found, override=found.verb in ("promote", "rollback") and _overrides(event, payload))
     forbidden, because = distrust(event, payload, environment.get("GITHUB_REF", ""))
     if not forbidden or found.verb in READING:
         return found
@@ -170,10 +167,7 @@ def distrust(event: str, payload: Payload, ref: str) -> tuple[str, str]:
 
 
 def _read(inputs: Inputs, event: str, payload: Payload) -> Intent | Nothing | Problem:
-    given = _part(payload, _DISPATCHES.get(event, ""))
-    # One person's decision: no push, no payload and no workflow makes it for them.
-    clicked = event == "workflow_dispatch" and _text(given.get("override")).lower() == "true"
-    inputs = replace(_told(inputs, given), override=clicked)
+    inputs = _told(inputs, _part(payload, _DISPATCHES.get(event, "")))
     if inputs.command != "auto":
         return _asked(inputs, inputs.command, payload)
     reader = _EVENTS.get(event)
@@ -196,8 +190,12 @@ def _asked(inputs: Inputs, verb: Verb, payload: Payload) -> Intent:
         version=inputs.version,
         target=inputs.target,
         reason=inputs.reason,
-        override=inputs.override and verb in ("promote", "rollback"),
     )
+
+
+def _overrides(event: str, payload: Payload) -> bool:
+    """Whether somebody who started the workflow by hand said so: no push, program or workflow says it for them."""
+    return event == "workflow_dispatch" and _text(_part(payload, "inputs").get("override")).lower() == "true"
 
 
 def _pull_request(inputs: Inputs, payload: Payload) -> Intent | Nothing | Problem:

@@ -152,6 +152,22 @@ def test_a_dispatch_without_a_command_is_told_which_there_are(told: Mapping[str,
     assert isinstance(found, Problem) and "promote" in found.hint
 
 
+@pytest.mark.parametrize("event", sorted(EVENTS))
+@pytest.mark.parametrize("command", COMMANDS)
+def test_only_a_click_overrides_and_only_a_move(event: str, command: str) -> None:
+    """Whatever else an event, a program or a workflow says of it goes unheard."""
+    said = {"command": command, "override": "true", "reason": "the feed is late"}
+    payload = {**EVENTS[event], "inputs": said, "client_payload": said}
+    found = intent(event, payload, command=command)
+    assert found.override is (event == "workflow_dispatch" and command in ("promote", "rollback"))
+
+
+@pytest.mark.parametrize(("told", "meant"), [(True, True), ("True", True), ("false", False), ("", False), ([1], False)])
+def test_a_ticked_box_overrides_and_nothing_like_it(told: object, meant: bool) -> None:
+    """GitHub hands over a box as text or as a truth value."""
+    assert intent("workflow_dispatch", {"inputs": {"command": "promote", "override": told}}).override is meant
+
+
 def test_what_the_input_command_says_wins_over_the_event() -> None:
     """A workflow may always say what it is for."""
     assert intent("schedule", EVENTS["schedule"], command="status").verb == "status"
