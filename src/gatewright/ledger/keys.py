@@ -26,6 +26,7 @@ def signer(environment: Mapping[str, str]) -> Signer | None:
     told = environment.get(VARIABLE, "").strip()
     if not told:
         return None
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -36,6 +37,8 @@ def signer(environment: Mapping[str, str]) -> Signer | None:
         raise UsageError(
             f"{VARIABLE} is neither a private key without a passphrase nor a file with one", _MAKE
         ) from None
+    except UnsupportedAlgorithm:
+        key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise UsageError(f"{VARIABLE} is not an Ed25519 key", _MAKE)
     return Signer(keyid(key.public_key()), key.sign)
@@ -43,6 +46,7 @@ def signer(environment: Mapping[str, str]) -> Signer | None:
 
 def public_keys(file: str) -> Keys:
     """Every public key of a PEM file, by key id. Raises UsageError where there is none, or one of another kind."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -52,6 +56,8 @@ def public_keys(file: str) -> Keys:
         keys = [load_pem_public_key(block.encode()) for block in blocks]
     except (OSError, ValueError) as e:
         raise UsageError(f"{file} cannot be read as public keys: {_said(e)}", remedy) from None
+    except UnsupportedAlgorithm:
+        keys = []
     if not keys or not all(isinstance(k, Ed25519PublicKey) for k in keys):
         raise UsageError(f"{file} holds no Ed25519 public key, or one of another kind", remedy)
     return {keyid(k): _check(k) for k in keys if isinstance(k, Ed25519PublicKey)}
