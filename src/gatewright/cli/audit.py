@@ -81,7 +81,9 @@ def _report(args: argparse.Namespace) -> int:
     known = _policies(args)
     none = f"No file in {args.policy} is for this model, so who may approve is not known from there."
     if known is None:
-        none = f"There is no {args.policy} here, so who may approve is not known; name the policies with --policy."
+        none = (
+            f"There is no {args.policy} folder here, so who may approve is not known; name the policies with --policy."
+        )
     connection = connect(args.tracking_uri, args.registry_uri)
     archive = Archive(MlflowLedger(connection), MlflowRegistry(connection), now(), known or {}, _read_keys(args), none)
     report = compile_report(archive, args.model, question)
