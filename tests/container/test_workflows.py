@@ -129,3 +129,12 @@ def test_the_workflow_for_mlflows_webhook(stage: Stage, mlflow_server: Store, un
     played = stage.play("mlflow-webhook.yml", "repository_dispatch", payload)
     assert played.outputs["decision"] == "promoted", played
     assert holder(mlflow_server, unique) == 2
+
+
+def test_the_workflow_for_drift(stage: Stage, mlflow_server: Store, unique: str) -> None:
+    """Every night: what was moved past the gate stands in one issue in the morning."""
+    mlflow_server.client().set_registered_model_alias(unique, "staging", "2")
+    played = stage.play("drift.yml", "schedule", {"schedule": "17 3 * * *"})
+    assert played.outputs["decision"] != "error", played
+    (issue,) = stage.github.world.repository.threads.values()
+    assert unique in issue.title + issue.body and issue.state == "open"
