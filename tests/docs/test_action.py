@@ -109,6 +109,7 @@ def test_a_workflow_to_copy_has_the_permissions_of_the_table_and_no_other(path: 
         "mlflow-webhook.yml": "promote, webhook",
         "rollback.yml": "rollback",
         "drift.yml": "drift",
+        "live.yml": "live",
     }
     rows = [line.strip("| ").split("|") for line in GITHUB.section("Permissions").splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in row] for row in rows]
