@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -37,6 +38,32 @@ from gatewright.comments import LONGEST_REASON, VERBS, Command, Unclear, parse, 
 def test_a_command_names_what_it_is_about_and_the_rest_is_its_reason(body: str, command: Command) -> None:
     """Subject, target and digest are optional; model names are anything that MLflow takes."""
     assert parse(body) == command
+
+
+@pytest.mark.parametrize(
+    ("body", "command"),
+    [
+        ("/gate live", Command("live")),
+        ("/gate live status", Command("live", step="status")),
+        (
+            "/gate live start fraud/13 to production try it",
+            Command("live", "fraud", 13, "production", "", "try it", "start"),
+        ),
+        ("/gate live Stop Keep the fair is over", Command("live", reason="the fair is over", step="keep")),
+        ("/gate live stop --promote fraud/13", Command("live", "fraud", 13, step="promote")),
+    ],
+)
+def test_a_live_split_has_steps_of_its_own(body: str, command: Command) -> None:
+    """Behind the verb, in front of whatever a command may name; without one it is only to be shown."""
+    assert parse(body) == command
+    assert parse(show(command)) == replace(command, reason="")
+
+
+@pytest.mark.parametrize("body", ["/gate live stop", "/gate live stop now", "/gate live stop fraud/13"])
+def test_how_a_split_is_to_end_is_never_guessed(body: str) -> None:
+    """Keeping and promoting are two things."""
+    found = parse(body)
+    assert isinstance(found, Unclear) and "stop keep" in found.hint
 
 
 @pytest.mark.parametrize("verb", VERBS)
