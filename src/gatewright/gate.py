@@ -34,7 +34,7 @@ from gatewright.report.stored import attachments
 from gatewright.rollback import Wish, find_way, gathered, judged, said_of, taken_from, worded
 from gatewright.subject import Subject, Version
 from gatewright.thread import Membership, Person
-from gatewright.trials import settled, tidy
+from gatewright.trials import newest, settled, tidy
 from gatewright.verdict import Verdict, judge
 
 T = TypeVar("T")
@@ -96,7 +96,16 @@ def status(gate: Gate) -> Status:
         tuple(rungs),
         tuple(r for r in waiting if r is not None),
         gate.ledger.entry(policy.model, lock) if lock else None,
+        _live(rows),
     )
+
+
+def _live(rows: tuple[Row, ...]) -> tuple[str, ...]:
+    known = newest(rows)
+    if known is None or not known.runs:
+        return ()
+    pair = f"v{known.started.version} is tried against v{known.started.replaces} in {known.started.target}"
+    return (f"A live split runs: {pair}, since {known.started.at}. gatewright live status shows it.",)
 
 
 def history(gate: Gate) -> History:

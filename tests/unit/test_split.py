@@ -150,6 +150,34 @@ def test_a_start_labels_both_versions_and_is_recorded() -> None:
     assert scene.ledger.verify("fraud") == ()
 
 
+def test_the_status_of_the_model_tells_of_a_split_that_runs() -> None:
+    """Who is tried against whom; nothing once it is over."""
+    scene = Scene()
+    assert story.status(scene.gate()).notes == ()
+    scene.start()
+    (note,) = story.status(scene.gate()).notes
+    assert "v2 is tried against v1 in production" in note
+    split.stop(scene.gate(), promote=False, why="enough")
+    assert story.status(scene.gate()).notes == ()
+
+
+def test_a_target_that_is_a_copy_has_its_split_in_the_model_itself() -> None:
+    """The champion is known by its original; when the challenger is copied, its labels do not come along."""
+    rules = policy()
+    (target,) = rules.targets
+    scene = Scene(replace(rules, targets=(replace(target, alias="", copy_to="prod.fraud"),)), Shop(challenger=0.08))
+    copied = Version("prod.fraud", 1, source="models:/fraud/1", run_id="r1")
+    scene.registry.models["prod.fraud"] = Model("prod.fraud", (copied,))
+    scene.registry.models["fraud"] = replace(scene.model, aliases={})
+    assert scene.start().decision.kind == "started"
+    assert scene.labels() == RUNS
+    scene.wait(8)
+    assert split.status(scene.gate(), act=True).decision.kind == "promoted"
+    assert scene.labels() == OVER
+    newest = scene.registry.models["prod.fraud"].versions[-1]
+    assert (newest.source, newest.tags) == ("models:/fraud/2", {"risk": "low"})
+
+
 def test_a_challenger_that_fails_its_checks_is_not_let_in() -> None:
     """Nothing is labelled; the report says which check."""
     scene = Scene()

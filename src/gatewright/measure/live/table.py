@@ -167,44 +167,46 @@ class _Gathered:
     def __init__(self, live: Live, versions: tuple[int, int], since: float, until: float) -> None:
         self._live, self._versions, self._since, self._until = live, versions, since, until
         self._parts: list[tuple[Any, ...]] = []
-        self._codes: dict[str, int] = {}
+        self._names: list[pa.Array] = []
         self._nameless = self._others = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Takes the rows that lie in the time and are about one of the versions, or say none."""
-        import numpy as np
+        import pyarrow as pa
+        from pyarrow import compute
 
         said = self._live.outcomes
         names = _texts(batch.column(self._live.unit))
         at = self._times(batch.column(said.time))
         arm = self._arms(batch.column(said.version))
-        named = np.array([n not in (None, "") for n in names], bool)
+        named = compute.fill_null(compute.not_equal(names, ""), False).to_numpy(zero_copy_only=False)
         inside = (at >= self._since) & (at <= self._until)
         self._nameless += int((inside & ~named).sum())
         self._others += int((inside & named & (arm == _OTHER)).sum())
         kept = inside & named & (arm != _OTHER)
         if not kept.any():
             return
-        unit = np.array([self._codes.setdefault(names[i], len(self._codes)) for i in np.flatnonzero(kept)], np.int64)
+        self._names.append(names.filter(pa.array(kept)))
         values = [self._metric(batch, m) for m in self._live.metrics]
-        self._parts.append(
-            (unit, arm[kept], at[kept] - self._since, *(column[kept] for pair in values for column in pair))
-        )
+        self._parts.append((arm[kept], at[kept] - self._since, *(column[kept] for pair in values for column in pair)))
 
     def rows(self) -> Rows:
         """All of it, joined."""
         import numpy as np
+        import pyarrow as pa
 
         metrics = self._live.metrics
+        told = pa.chunked_array(self._names, pa.large_string()).combine_chunks().dictionary_encode()
+        unit, names = told.indices.to_numpy(zero_copy_only=False).astype(np.int64), tuple(told.dictionary.to_pylist())
         if self._parts:
-            unit, arm, at, *values = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+            arm, at, *values = (np.concatenate(column) for column in zip(*self._parts, strict=True))
         else:
-            unit = arm = np.zeros(0, np.int64)
+            arm = np.zeros(0, np.int64)
             at, values = np.zeros(0), [np.zeros(0)] * (2 * len(metrics))
         y = {m.name: values[2 * i] for i, m in enumerate(metrics)}
         x = {m.name: values[2 * i + 1] for i, m in enumerate(metrics)}
         span = float(at.max() - at.min()) if len(at) else 0.0
-        return Rows(tuple(self._codes), unit, arm, at, y, x, span, self._nameless, self._others)
+        return Rows(names, unit, arm, at, y, x, span, self._nameless, self._others)
 
     def _times(self, column: Any) -> Floats:
         """Seconds since 1970. Numbers are seconds, or milliseconds where they are that large; text is ISO 8601."""
@@ -226,16 +228,19 @@ class _Gathered:
     def _arms(self, column: Any) -> Ints:
         import numpy as np
 
-        arms: dict[str | None, int] = {None: _UNKNOWN, "": _UNKNOWN}
-        for text in dict.fromkeys(_texts(column)):
-            if text in arms:
-                continue
-            match = _VERSION.fullmatch(text)
-            if match is None:
-                _unread(self._live, f'column {self._live.outcomes.version} holds "{text[:40]}", which is no version')
-            number = int(match[1])
-            arms[text] = self._versions.index(number) if number in self._versions else _OTHER
-        return np.array([arms[text] for text in _texts(column)], np.int64)
+        told = _texts(column).dictionary_encode()
+        arms = np.array([*map(self._arm, told.dictionary.to_pylist()), _UNKNOWN], np.int64)
+        codes = told.indices.fill_null(len(arms) - 1).to_numpy(zero_copy_only=False)
+        return np.asarray(arms[codes], np.int64)
+
+    def _arm(self, text: str) -> int:
+        if not text:
+            return _UNKNOWN
+        match = _VERSION.fullmatch(text)
+        if match is None:
+            _unread(self._live, f'column {self._live.outcomes.version} holds "{text[:40]}", which is no version')
+        number = int(match[1])
+        return self._versions.index(number) if number in self._versions else _OTHER
 
     def _metric(self, batch: pa.RecordBatch, metric: LiveMetric) -> tuple[Floats, Floats]:
         """Each row's outcome, and what it counts per; NaN in both where either is not there."""
@@ -243,7 +248,7 @@ class _Gathered:
 
         said = self._live.outcomes
         if said.metric:
-            names = np.array(_texts(batch.column(said.metric)), object)
+            names = _texts(batch.column(said.metric)).to_numpy(zero_copy_only=False)
             value = self._numbers(batch.column(said.value))
             y = np.where(names == (metric.column or metric.name), value, np.nan)
             # In a long table what is counted per stands in rows of its own.
@@ -276,7 +281,7 @@ def _is_text(column: Any) -> bool:
     return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
 
 
-def _texts(column: Any) -> list[Any]:
+def _texts(column: Any) -> Any:
     """Every cell as the text that a router would have hashed: 7 is "7", and never "7.0"."""
     import pyarrow as pa
     from pyarrow import compute
@@ -285,7 +290,7 @@ def _texts(column: Any) -> list[Any]:
         whole = compute.cast(column, pa.int64(), safe=False)
         if compute.all(compute.equal(compute.cast(whole, column.type), column)).as_py() is not False:
             column = whole
-    return list(compute.cast(column, pa.string()).to_pylist())
+    return compute.cast(column, pa.large_string())
 
 
 # -- counting by unit --------------------------------------------------------------------------------------------
@@ -305,17 +310,18 @@ def looks(live: Live, rows: Rows, times: Sequence[float], salt: str = "", parts:
         mine = rows.arm == arm
         np.minimum.at(first[arm], rows.unit[mine], rows.at[mine])
     slot = np.searchsorted(np.asarray(times), rows.at)
+    order = np.argsort(slot, kind="stable")
+    ends = np.searchsorted(slot[order], np.arange(len(times)), side="right")
     y = {m.name: np.zeros(units) for m in live.metrics}
     x = {m.name: np.zeros(units) for m in live.metrics}
     known = {m.name: np.zeros(units, bool) for m in live.metrics}
-    found = []
-    for k, time in enumerate(times):
-        news = slot == k
+    found, begin = [], 0
+    for time, end in zip(times, ends, strict=True):
+        news, begin = order[begin:end], end
         for name in y:
-            there_y, there_x = news & ~np.isnan(rows.y[name]), news & ~np.isnan(rows.x[name])
-            y[name] += np.bincount(rows.unit[there_y], rows.y[name][there_y], units)
-            x[name] += np.bincount(rows.unit[there_x], rows.x[name][there_x], units)
-            known[name][rows.unit[there_y]] = True
+            _add(y[name], rows.unit[news], rows.y[name][news])
+            _add(x[name], rows.unit[news], rows.x[name][news])
+            known[name][rows.unit[news][~np.isnan(rows.y[name][news])]] = True
         seen = first <= time
         both = seen.all(axis=0)
         arms = []
@@ -327,9 +333,19 @@ def looks(live: Live, rows: Rows, times: Sequence[float], salt: str = "", parts:
     return Seen(tuple(found), _strayed(rows, first, salt, parts), rows.nameless, rows.others)
 
 
+def _add(sums: Floats, unit: Ints, values: Floats) -> None:
+    """Adds each value that is known to the sum of its unit."""
+    import numpy as np
+
+    there = ~np.isnan(values)
+    np.add.at(sums, unit[there], values[there])
+
+
 def _moments(y: Floats, x: Floats, counted: Any) -> Moments:
     y, x = y[counted], x[counted]
-    return Moments(float(len(y)), *map(float, (y.sum(), y @ y, x.sum(), x @ x, x @ y, (y != 0).sum())))
+    return Moments(
+        float(len(y)), *map(float, (y.sum(), (y * y).sum(), x.sum(), (x * x).sum(), (x * y).sum(), (y != 0).sum()))
+    )
 
 
 def _strayed(rows: Rows, first: Any, salt: str, parts: int) -> float:
