@@ -106,10 +106,11 @@ def _command(command: Command, common: set[tuple[str, str]]) -> Iterator[str]:
     yield f"### {command.name}"
     yield f"{command.about[:1].upper()}{command.about[1:]}."
     rows = [_row(a) for a in command.arguments]
-    own = [row for row in rows if row not in common]
+    whole = common <= set(rows)
+    own = [row for row in rows if not whole or row not in common]
     if own:
         yield _table(("argument", "meaning"), own)
-    if common <= set(rows):
+    if whole:
         yield "And the [shared options](#shared-options)." if own else "Takes the [shared options](#shared-options)."
 
 

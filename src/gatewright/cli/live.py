@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from gatewright import split
+from gatewright.cli import route
 from gatewright.cli.parts import command, gate_of, model_argument, reason, show
 from gatewright.decision import exit_code
 from gatewright.report.model import Split
@@ -27,6 +28,7 @@ def add(commands: Any) -> None:
     model_argument(one)
     one.add_argument("--act", action="store_true", help="carry out what the plan says: for the nightly job")
     _stop(live)
+    route.add(live)
 
 
 def _stop(live: Any) -> None:
