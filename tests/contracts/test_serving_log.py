@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from gatewright.connection import connect
 from gatewright.live import logged
 from gatewright.live.moments import Moments
+from gatewright.measure.live import logs
+from gatewright.policy.model import Live, LiveMetric, Outcomes
 from gatewright.serving import Counts, MlflowLog, NotWritten
 from real.faults import Answer, Faults
 from real.tracking import Store
@@ -85,3 +90,25 @@ def test_memory_for_units_is_bounded(mlflow_server: Store, unique: str) -> None:
             log.exposed(unit, 12, sale=1)
     assert log.counts == Counts(accepted=3, written=3, refused=1)
     assert logged.read("sale", totals(mlflow_server, unique)[12]) == Moments(2, 3, 5, 3, 5, 5, 2)
+
+
+def test_the_analysis_reads_what_was_logged(mlflow_server: Store, unique: str) -> None:
+    """Two processes, two versions: units and moments of each arm, as `live status` looks at them."""
+    started = datetime.now(timezone.utc)
+    live = Live(
+        {"champion": Decimal("0.8"), "challenger": Decimal("0.2")},
+        "account",
+        Outcomes("mlflow"),
+        LiveMetric("sale"),
+        (LiveMetric("clicks", per="views"),),
+    )
+    for process in range(2):
+        with MlflowLog(unique, {"sale": "", "clicks": "views"}, tracking_uri=mlflow_server.uri) as log:
+            for unit in range(10):
+                log.exposed(f"{process}-{unit}", 13 if unit % 5 == 0 else 12, clicks=1, views=4)
+                log.outcome(f"{process}-{unit}", sale=unit % 2)
+    found = logs.read(live, connect(mlflow_server.uri), unique, (12, 13))
+    (look,) = logs.looks(live, found, started - timedelta(days=1), (2 * 86_400.0,))
+    assert (look.champion.exposed, look.challenger.exposed) == (16, 4)
+    assert look.moments("sale") == (Moments.of_proportion(8, 16), Moments.of_proportion(2, 4))
+    assert [m.value for m in look.moments("clicks")] == [0.25, 0.25]

@@ -21,7 +21,7 @@ from gatewright.cli import parts
 
 _KEEP = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "PYTHONPATH", "VIRTUAL_ENV")
 
-_LATER = """
+LATER = """
 import sys, datetime
 from gatewright import cli
 from gatewright.cli import parts
@@ -55,7 +55,7 @@ def start(
     kept = {k: v for k, v in os.environ.items() if k in _KEEP}
     kept |= {"MLFLOW_TRACKING_URI": uri, "COLUMNS": "120", **(env or {})}
     return subprocess.Popen(
-        [sys.executable, "-c", _LATER, str(clock), *arguments],
+        [sys.executable, "-c", LATER, str(clock), *arguments],
         cwd=folder,
         env=kept,
         stdout=subprocess.PIPE,
@@ -86,7 +86,7 @@ def within(*arguments: str, uri: str, folder: Path, clock: float = 0.0, env: Map
     """The same command within this process: for tests that run hundreds, where starting Python is most of the time."""
     out, err = io.StringIO(), io.StringIO()
     variables = {"MLFLOW_TRACKING_URI": uri, "COLUMNS": "120", **(env or {})}
-    with _placed(folder, variables, clock), redirect_stdout(out), redirect_stderr(err):
+    with placed(folder, variables, clock), redirect_stdout(out), redirect_stderr(err):
         code = cli.main(arguments)
     return Ended(code, out.getvalue(), err.getvalue())
 
@@ -107,7 +107,7 @@ def _run(arguments: Sequence[str], uri: str, folder: Path) -> None:
 
 
 @contextmanager
-def _placed(folder: Path, variables: Mapping[str, str], clock: float) -> Iterator[None]:
+def placed(folder: Path, variables: Mapping[str, str], clock: float) -> Iterator[None]:
     """Working folder, variables and clock as the command shall find them; put back afterwards."""
     before, real, place = dict(os.environ), parts.now, Path.cwd()
     os.environ.update(variables)
