@@ -9,10 +9,12 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from docs.pages import first_cells, page
+from docs.test_json import keys
 from gatewright.connection import connect
 from gatewright.ledger.layout import folder
 from gatewright.ledger.mlflow import MlflowLedger
@@ -71,11 +73,10 @@ class Scene:
         dated = command.replace("2026-05-03T14:30:00Z", self.noon).replace("2026-05-03", self.day)
         return self.type(*shlex.split(dated)[1:])
 
-    def report(self, *words: str) -> dict[str, object]:
+    def report(self, *words: str) -> Any:
         """What `--json` says of the one model."""
         (model,) = self.type("audit", "report", MODEL, "--json", *words).json["models"]
-        found: dict[str, object] = model
-        return found
+        return model
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +116,7 @@ def approve(store: Store, github: GitHub, place: Path) -> None:
     workflow, thread = Workflow(github, store.uri, place), world.pull("anna", None)
     asked = workflow.commented(thread, world.comment(thread.number, "anna", f"/gate promote {MODEL}/12 to production"))
     line = f"/gate approve {MODEL}/12 to production digest {asked.outputs['evidence-digest'][:12]}"
-    for who in ("anna", "ben", "carla"):
-        step = workflow.commented(thread, world.comment(thread.number, who, line))
+    *_, step = [workflow.commented(thread, world.comment(thread.number, w, line)) for w in ("anna", "ben", "carla")]
     assert step.decision == ("promoted", "approvals_met"), step
 
 
@@ -134,12 +134,12 @@ def wrote(*files: str) -> Callable[[Scene, Ended], bool]:
 ANSWERS: dict[str, Callable[[Scene, Ended], bool]] = {
     "--version 12": says(
         *("promoted v12 → production, was v11", "run.accuracy > 90% 0.912 0.9", "2 of 2 two leads"),
-        *("ben said approve: counted for two leads", "carla said approve: counted for two leads"),
-        *("anna said approve: not counted: self approval", COMMIT, "d1ge57"),
+        *("ben: approve, counted for two leads", "carla: approve, counted for two leads"),
+        *("anna: approve, not counted: self approval", COMMIT, "d1ge57"),
     ),
     "--as-of 2026-05-03": says("production v12", "(the end of that day, UTC)", "alias champion of fraud-detector: v12"),
     "--as-of 2026-05-03T14:30:00Z": says("production v12"),
-    "--target production": says("Then 2 of ben or carla (two leads) must agree", "octo may overrule all this"),
+    "--target production": says("2 of ben or carla (two leads) must agree", "octo may overrule all this"),
     "--csv overruled.csv": wrote("overruled.csv"),
     "--json audit.json": wrote("audit.html", "audit.csv", "audit.json"),
     "audit verify": says("fraud-detector: the ledger is unbroken"),
@@ -164,7 +164,7 @@ def test_every_day_has_its_holder(scene: Scene) -> None:
     """Before the ledger nobody knows; then 11 by force, 12 by agreement, 11 again after the rollback."""
     held = {}
     for name, moment in (("long ago", "2001-01-01"), ("the day", scene.day), ("at last", "2999-01-01")):
-        (production,) = scene.report("--as-of", moment)["holders"]  # type: ignore[misc,attr-defined]
+        (production,) = scene.report("--as-of", moment)["holders"]
         held[name] = (production["version"], production["known"])
     assert held == {"long ago": (None, False), "the day": (12, True), "at last": (11, True)}
 
@@ -188,12 +188,21 @@ def test_the_table_has_one_row_an_entry_and_the_columns_of_the_page(scene: Scene
 
 def test_what_no_check_asked_for_is_read_from_mlflow_and_told_apart(scene: Scene) -> None:
     """The commit was judged and is in the ledger; the data set was not."""
-    (lineage,) = scene.report("--version", "12")["lineage"]  # type: ignore[misc,attr-defined]
+    (lineage,) = scene.report("--version", "12")["lineage"]
     told = {o["what"]: (o["value"], o["told"], o["known"]) for o in lineage["origins"]}
     value, by, known = told["git commit"]
     assert (value, known) == (COMMIT, True) and by.startswith("ledger entry ")
     value, by, known = told["training data"]
     assert (value, known) == ("d1ge57", True) and by.startswith("MLflow today, not the ledger")
+
+
+def test_the_page_shows_the_json_that_the_report_prints(scene: Scene) -> None:
+    """Key by key, down to the last level."""
+    found = scene.type("audit", "report", MODEL, "--version", "12", "--json").json
+    (model,) = found["models"]
+    model["events"] = [e for e in model["events"] if e["kind"] == "promoted"]
+    model["tenures"] = model["tenures"][:1]
+    assert keys(found) == keys(json.loads(PAGE.section("The JSON").partition("```json\n")[2].partition("```")[0]))
 
 
 def test_without_the_policy_the_rest_is_told_and_that_it_is_missing(scene: Scene, tmp_path: Path) -> None:

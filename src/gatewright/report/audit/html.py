@@ -25,7 +25,7 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .4rem } details { border-left: .25rem sol
   border: 1px solid var(--line); white-space: nowrap; text-overflow: ellipsis }
 .times .now { border-color: var(--good); color: var(--good); font-weight: 600 } .times .none { border-style: dotted }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .5rem 0 } dd { margin: 0;
-  overflow-wrap: anywhere } dt { color: var(--dim) } .narrow { max-width: 46rem }
+  overflow-wrap: anywhere } dt { color: var(--dim) } .whole { white-space: nowrap }
 """
 
 
@@ -54,7 +54,7 @@ def _about(report: AuditReport) -> str:
         "Moment": words.moment(report),
         "Version": "" if asked.version is None else f"v{asked.version}",
         "Target": asked.target,
-        "Written": words.at(report.written),
+        "Written": words.at(report.written) if asked.moment else "",
         "Server": report.address,
     }
     return _pairs({name: text(value) for name, value in told.items() if value})
@@ -154,8 +154,9 @@ def _event(event: Event) -> tuple[str, ...]:
     if event.entry is None or words.overridden(event):
         why = f'<span class="fail">{why}</span>'
     why += "".join(f'<br><strong class="fail">broken: {text(w)}</strong>' for w in event.wrong)
-    digest = f"<code>{text(event.row.digest[:12])}</code>"
-    return str(event.row.n), text(words.at(event.row.at)), text(words.who(event)), text(words.what(event)), why, digest
+    digest = f'<code class="whole">{text(event.row.digest[:12])}</code>'
+    when = f'<span class="whole">{text(words.at(event.row.at))}</span>'
+    return str(event.row.n), when, text(words.who(event)), text(words.what(event)), why, digest
 
 
 def _decisions(account: Account) -> Iterator[str]:
@@ -176,17 +177,24 @@ def _grounds(event: Event, grounds: Grounds) -> str:
     if against:
         parts.append(f'<div class="overridden"><p>Overridden:</p>{listed(against)}</div>')
     if grounds.lines:
-        names = ("Status", "Check", "Value", "Bound", "Champion", "Interval", "Why, and from where")
-        parts.append(table(names, map(_line, grounds.lines), numbers=(2, 3, 4), about=f"Checks of {head}", head=1))
+        parts.append(_checks(head, grounds))
     parts.append(_agreed(head, grounds))
     return "".join(parts) + "</details>"
+
+
+def _checks(head: str, grounds: Grounds) -> str:
+    """Every check as it was judged; the column of intervals only where there is one."""
+    names = ("Status", "Check", "Value", "Bound", "Champion", "Why, and from where", "Interval")
+    width = len(names) if any(line.interval for line in grounds.lines) else len(names) - 1
+    rows = (_line(line)[:width] for line in grounds.lines)
+    return table(names[:width], rows, numbers=(2, 3, 4), about=f"Checks of {head}", head=1)
 
 
 def _line(line: Line) -> tuple[str, ...]:
     source = " · ".join(filter(None, (line.policy_line, line.source, f"n = {line.n:,}" if line.n else "")))
     why = f'<div class="why">{text(line.because)}<br><span class="dim">{text(source)}</span></div>'
-    values = (text(words.number(x)) for x in (line.value, line.bound, line.champion))
-    return signed(words.status(line)), text(line.check), *values, drawing(_picture(line)), why
+    values = (text(words.brief(x)) for x in (line.value, line.bound, line.champion))
+    return signed(words.status(line)), text(line.check), *values, why, drawing(_picture(line))
 
 
 def _picture(line: Line) -> Picture | None:

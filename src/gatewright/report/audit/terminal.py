@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from gatewright.audit import Account, AuditReport, Event, Grounds, Line, Lineage
+from gatewright.audit import Account, AuditReport, Event, Grounds, Line, Lineage, Said
 from gatewright.report.audit import words
 from gatewright.report.cells import SIGNS
 from gatewright.report.printed import indented, line, table, text
@@ -97,16 +97,19 @@ def _grounds(event: Event, grounds: Grounds) -> Iterator[RenderableType]:
     for quorum in grounds.rules:
         sign, colour = ("✔", "green") if quorum.have >= quorum.need else ("…", "yellow")
         yield indented(line((f"{sign} {quorum.have} of {quorum.need} ", colour), quorum.name))
-    yield from (
-        indented(line((w.login, "bold"), f" said {w.verb} {words.at(w.at)}: {words.became(w)}")) for w in grounds.agreed
-    )
+    yield from (indented(_word(w)) for w in grounds.agreed)
     if not grounds.rules:
         yield indented(text("Nobody had to agree.", "dim"))
 
 
+def _word(one: Said) -> Text:
+    when = f" ({words.at(one.at)})" if one.at else ""
+    return line((one.login, "bold"), f": {one.verb}, {words.became(one)}{when}")
+
+
 def _line(one: Line) -> tuple[Text, ...]:
     status = words.status(one)
-    told = (one.check, words.number(one.value), words.number(one.bound), words.number(one.champion), one.because)
+    told = (one.check, words.brief(one.value), words.number(one.bound), words.number(one.champion), one.because)
     return text(SIGNS[status][0], COLOURS[status]), *map(text, told)
 
 

@@ -12,6 +12,7 @@ from gatewright.policy.model import Policy, Target
 from gatewright.report.cells import SIGNS, instead
 from gatewright.verdict import Status
 
+_DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 NEVER = "The ledger has no entries yet: nothing has passed through the gate."
@@ -126,6 +127,12 @@ def status(line: Line) -> Status:
     return next((s for s in SIGNS if s == line.status), "error")
 
 
+def brief(value: object) -> str:
+    """The same, a commit or a digest by its first characters."""
+    said = number(value)
+    return said[:12] if _DIGEST.fullmatch(said) else said
+
+
 def numbers(line: Line) -> str:
     """`holdout.roc_auc >= champion: pass, 0.931 (bound 0.925, champion 0.927)`."""
     beside = [
@@ -169,7 +176,8 @@ def _doing(row: Row) -> str:
 def rules(account: Account) -> Iterator[tuple[Target, str]]:
     """Who may approve, target by target, as the policy has it today."""
     for target in account.policy.targets if account.policy else ():
-        yield target, " ".join(agreement(target))
+        if any(h.target == target.name for h in account.holders):
+            yield target, " ".join(agreement(target)).removeprefix("Then ")
 
 
 def rules_from(report: AuditReport, policy: Policy | None) -> str:
