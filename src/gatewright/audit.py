@@ -430,7 +430,7 @@ ORIGINS: Mapping[str, str] = {"lineage.git_commit": "git commit", "lineage.datas
 def _origins(n: int, evidence: Mapping[str, Any]) -> Iterator[Origin]:
     subject = _mapping(evidence.get("subject"))
     for key, what in _SUBJECT.items():
-        if subject.get(key):
+        if subject.get(key) not in (None, "", "absent"):
             yield Origin(what, _text(subject[key]), f"ledger entry {n}")
     for fact in _list(evidence.get("facts")):
         known = fact.get("who") == "candidate" and fact.get("state") == "known"
