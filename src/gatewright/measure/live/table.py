@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _DATABASE = re.compile(r"(?:postgresql|mysql|mssql|sqlite|oracle|snowflake|bigquery|redshift)(?:\+\w+)?://")
 _VERSION = re.compile(r"(?:.*[/ ])?v?([0-9]{1,18})(?:\.0)?")
 _BATCH = 65_536
+_PACKAGES = (
+    "Install SQLAlchemy and the database's driver; the Action's image has neither: write outcomes as parquet there."
+)
 
 #: of how many units it is looked up whether they were served as the assignment says
 _SAMPLED = 2000
@@ -118,11 +121,14 @@ def _no_download(uri: str, scratch: Path) -> Path:
 def _from_database(live: Live) -> Iterator[pa.RecordBatch]:
     """The answer of the policy's query, streamed; whoever runs the gate needs the right to read and no other."""
     import pyarrow as pa
-    import sqlalchemy
 
     said = live.outcomes
     if not said.query:
         _unread(live, "a database needs a query", "Set live.outcomes.query.")
+    try:
+        import sqlalchemy
+    except ImportError as e:
+        _unread(live, str(e), _PACKAGES)
     try:
         engine = sqlalchemy.create_engine(said.data, poolclass=sqlalchemy.pool.NullPool)
         with engine.connect() as connection:
@@ -131,7 +137,9 @@ def _from_database(live: Live) -> Iterator[pa.RecordBatch]:
             wanted = _columns(live)
             for part in answer.mappings().partitions(_BATCH):
                 yield pa.RecordBatch.from_pydict({c: pa.array([_plain(row[c]) for row in part]) for c in wanted})
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, pa.ArrowException) as e:
+    except ImportError as e:
+        _unread(live, str(e), _PACKAGES)
+    except (sqlalchemy.exc.SQLAlchemyError, pa.ArrowException) as e:
         _unread(live, _without_password(str(e)))
 
 
@@ -141,7 +149,7 @@ def _plain(value: Any) -> Any:
 
 
 def _without_password(text: str) -> str:
-    return re.sub(r"//[^@/\s]*@", "//…@", text)
+    return re.sub(r"//[^/\s]*@", "//…@", text)
 
 
 def _expect(live: Live, names: Sequence[str]) -> None:
