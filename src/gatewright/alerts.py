@@ -15,7 +15,8 @@ from gatewright.ledger.entry import Actor
 from gatewright.report import data
 from gatewright.report.escape import code, markdown
 from gatewright.report.headline import headline
-from gatewright.report.model import Failure, Inspection, Report
+from gatewright.report.live import headline as of_split
+from gatewright.report.model import Failure, Inspection, Report, Split
 
 #: stands before every event's type
 PREFIX = "com.github.gatewright."
@@ -83,11 +84,13 @@ def body(event: Event) -> bytes:
     return canonical(told).encode("utf-8", "replace")
 
 
-def event_of(thing: Report | Failure | Inspection, run: Run) -> Event | None:
+def event_of(thing: Report | Split | Failure | Inspection, run: Run) -> Event | None:
     """What is told of the end of a command; None where nothing is. Of drift, only what this run was first to find."""
     if isinstance(thing, Inspection):
         fresh = (d for d in thing.drifts if d.entry is not None and d.entry.at >= run.at)
         return drift_event([f for d in fresh for f in d.findings], run)
+    if isinstance(thing, Split):
+        return split_event(thing, run)
     return failure_event(thing, run) if isinstance(thing, Failure) else decision_event(thing, run)
 
 
@@ -104,6 +107,22 @@ def decision_event(report: Report, run: Run) -> Event | None:
     identity = digest_of({"entry": entry.digest}) if entry else digest_of({"run": run.nonce})
     time = entry.at if entry else run.at
     return Event(identity, PREFIX + kind, _uri(run.source), str(report.candidate), time, _of_report(report, run))
+
+
+def split_event(split: Split, run: Run) -> Event | None:
+    """What is told of a live split: that it began or ended, or what became of the promotion that it led to."""
+    if split.report is not None and split.decision.kind in ("promoted", "pending", "refused", "error"):
+        return decision_event(split.report, run)
+    if split.entry is None or split.decision.kind not in ("started", "stopped"):
+        return None
+    told = data.document(split)
+    names = ("schema", "decision", "reason", "detail", "model", "version", "target", "champion", "ledger", "why")
+    metrics = [{k: m[k] for k in ("metric", "standing", "because")} for m in told["live"]["metrics"]]
+    document = {**{name: told[name] for name in names}, "sentence": of_split(split), "metrics": metrics, **_run(run)}
+    subject = f"{told['model']}/{told['version']}"
+    identity = digest_of({"entry": split.entry.digest})
+    kind = f"{PREFIX}live_{split.decision.kind}"
+    return Event(identity, kind, _uri(run.source), subject, split.entry.at, document)
 
 
 def failure_event(failure: Failure, run: Run) -> Event | None:

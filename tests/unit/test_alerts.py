@@ -15,7 +15,7 @@ from gatewright.ledger.entry import Actor, Row
 from gatewright.problem import Undetermined, UsageError
 from gatewright.report.model import Failure, Inspection, Report
 from gatewright.subject import Subject
-from unit.report.examples import HOSTILE, examples
+from unit.report.examples import HOSTILE, examples, tried
 
 RUN = Run(
     "http://mlflow:5000", Actor("octo", 583231, "github"), "2026-11-09T14:00:00.000Z", "nonce", "https://x/runs/7"
@@ -65,6 +65,25 @@ def test_each_decision_has_its_type(name: str, kind: str) -> None:
     assert event["subject"] == str(example(name).candidate)
     assert event["data"]["actor"]["login"] == "octo" and event["data"]["url"] == RUN.url
     assert event["data"]["sentence"] and event["data"]["ledger"]["digest"]
+
+
+def test_the_end_of_a_live_split_is_told_once_with_what_it_came_to() -> None:
+    """Harm wakes somebody up; looking at a split that runs does not."""
+    looked = tried(rates=(0.71, 0.6))
+    assert event_of(looked, RUN) is None
+    stopped = replace(looked, decision=replace(looked.decision, kind="stopped"))
+    event = event_of(stopped, RUN)
+    assert event is not None and event == event_of(stopped, replace(RUN, nonce="another"))
+    assert (event.type, event.subject) == ("com.github.gatewright.live_stopped", "fraud/2")
+    assert event.data["reason"] == "live_harm" and "everybody sees v1" in event.data["sentence"]
+    assert [m["standing"] for m in event.data["metrics"]] == ["worse", "within"]
+
+
+def test_a_promotion_that_a_split_led_to_is_told_as_one() -> None:
+    """Not twice."""
+    report = example("promoted")
+    led = replace(tried(), decision=report.decision, report=report)
+    assert event_of(led, RUN) == decision_event(report, RUN)
 
 
 def test_what_decided_nothing_is_not_told() -> None:

@@ -8,12 +8,15 @@ from dataclasses import replace
 from gatewright import split
 from gatewright.action import shown
 from gatewright.action.job import Job, subject_and_target
+from gatewright.action.publish import announce
 from gatewright.action.runner import Level, Mark
 from gatewright.action.shown import Shown
 from gatewright.action.verbs import Ended, printed, show
+from gatewright.alerts import Run
 from gatewright.case import Gate
 from gatewright.decision import exit_code
 from gatewright.problem import GatewrightError, UsageError
+from gatewright.record import stamp
 from gatewright.report import data
 from gatewright.report.live import headline
 from gatewright.report.model import Failure, Split
@@ -60,13 +63,16 @@ def _done(
 ) -> Ended:
     if job.inputs.dry_run:
         raise UsageError("a live split is not rehearsed", "leave dry-run out; live status changes nothing")
+    run = Run(ours.registry.address, ours.actor, stamp(job.now()), ours.nonce(), job.place.url)
     try:
         found = verb(ours)
     except GatewrightError as error:
         failure = Failure(error, ours.policy.model, subject, target)
         show(job, shown.of_failure(failure, job.intent, job.place), printed(failure), failed(failure))
+        announce(job.forge, job.webhook, failure, run, job.runner)
         return Ended(error.exit_code, "error")
     show(job, _shown(job, found), printed(found), tried(found, job.now()))
+    announce(job.forge, job.webhook, found, run, job.runner)
     return Ended(exit_code(found.decision, found.report.verdict if found.report else None), found.decision.kind)
 
 

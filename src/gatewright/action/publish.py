@@ -11,7 +11,7 @@ from gatewright.action.shown import Shown
 from gatewright.alerts import Run, event_of, follow_up
 from gatewright.forge import Forge, Posted, Reaction
 from gatewright.problem import GatewrightError
-from gatewright.report.model import Failure, Inspection, Report
+from gatewright.report.model import Failure, Inspection, Report, Split
 from gatewright.webhook import Webhook
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def publish(forge: Forge, intent: Intent, shown: Shown, runner: Runner, *, comme
 
 
 def announce(
-    forge: Forge, hook: Webhook | None, report: Report | Failure | Inspection, run: Run, runner: Runner
+    forge: Forge, hook: Webhook | None, report: Report | Split | Failure | Inspection, run: Run, runner: Runner
 ) -> None:
     """Tells the webhook how it ended, and opens the issue that follows an override."""
     later = follow_up(report, run) if isinstance(report, Report) else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from gatewright import split
 from gatewright.cli import route
-from gatewright.cli.parts import command, gate_of, model_argument, reason, show
+from gatewright.cli.parts import alert, alerting, command, gate_of, model_argument, reason, show
 from gatewright.decision import exit_code
 from gatewright.report.model import Split
 from gatewright.subject import parse_subject
@@ -42,19 +42,26 @@ def _stop(live: Any) -> None:
 
 
 def _start(args: argparse.Namespace) -> int:
+    alerting(args)
     subject = parse_subject(args.subject)
     return _told(args, split.start(gate_of(args, subject.model), subject, args.to, why=reason(args, owed=False)))
 
 
 def _status(args: argparse.Namespace) -> int:
+    if args.act:
+        alerting(args)
     return _told(args, split.status(gate_of(args, args.model), act=args.act))
 
 
 def _end(args: argparse.Namespace) -> int:
     why = reason(args, owed=True)
+    alerting(args)
     return _told(args, split.stop(gate_of(args, args.model), promote=args.promote, why=why))
 
 
 def _told(args: argparse.Namespace, found: Split) -> int:
-    show(args, found)
+    try:
+        show(args, found)
+    finally:
+        alert(args, found)
     return exit_code(found.decision, found.report.verdict if found.report else None)

@@ -126,7 +126,7 @@ def alerting(args: argparse.Namespace) -> None:
     args.webhook, args.began = webhook(os.environ), stamp(now())
 
 
-def alert(args: argparse.Namespace, thing: Report | Failure | Inspection) -> None:
+def alert(args: argparse.Namespace, thing: Report | Split | Failure | Inspection) -> None:
     """Tells the webhook how a command ended, if it is to be told. It is over by then: a failure is said, no more."""
     hook: Webhook | None = getattr(args, "webhook", None)
     if hook is None:
