@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, settings
 from real.faults import Faults
 from real.postgres import REMEDY, find_postgres, postgres
 from real.process import absent
+from real.s3 import ObjectStore, object_store
 from real.tracking import Store, make_template, server, sqlite_store
 
-_STEERING = ("MLFLOW_", "DATABRICKS_", "GITHUB_", "INPUT_", "ACTIONS_", "RUNNER_")
+_STEERING = ("MLFLOW_", "DATABRICKS_", "AWS_", "GITHUB_", "INPUT_", "ACTIONS_", "RUNNER_")
 
 # Whatever steers MLflow or the Action on this machine must steer no test; MLflow reads some of it at import.
 for _name in [n for n in os.environ if n.startswith(_STEERING)]:
@@ -74,6 +75,13 @@ def mlflow_postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator
         first = stack.enter_context(server(database, folder))
         second = stack.enter_context(server(database, folder))
         yield Store((first, second), database, folder / "artifacts")
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """A real server of the S3 protocol, one for the whole run: name buckets after `unique`."""
+    with object_store(tmp_path_factory.mktemp("s3")) as store:
+        yield store
 
 
 @pytest.fixture

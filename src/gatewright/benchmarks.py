@@ -49,7 +49,7 @@ def benchmarked(gate: Gate, case: Case, *, anew: bool = False) -> Measured:
     try:
         made = gate.score(order, gate.registry, gate.progress)
     except Undetermined as error:
-        return Measured(unreadable(order.needs, f"{error.what}: {error.why}"), (f"Next: {error.fix}",))
+        return Measured(unreadable(order.needs, f"{error.what}: {error.why}"), (error.fix,))
     return _record(gate, case, key, made, seen)
 
 

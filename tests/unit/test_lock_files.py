@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -133,8 +133,9 @@ def test_a_lock_pins_exactly_what_is_needed_here(lock: str) -> None:
 
 
 def test_the_development_lock_contains_the_run_lock() -> None:
-    """Whatever the tests run with, users run with."""
-    assert set(pins("run")) <= set(pins("dev"))
+    """Whatever the tests run with, users run with; tests may need a package on more machines."""
+    dev = set(pins("dev"))
+    assert [p for p in pins("run") if not {p, replace(p, marker="")} & dev] == []
 
 
 def test_the_image_has_nothing_that_the_tests_did_not_run_with() -> None:

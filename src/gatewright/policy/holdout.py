@@ -12,6 +12,9 @@ from gatewright.policy.fields import Faults, Fields, entries_of, items_of, wrong
 from gatewright.policy.model import Holdout, Latency, Task
 from gatewright.policy.schema import HOLDOUT, LATENCY
 
+#: addresses stand in comments, ledger and logs
+_SECRET = re.compile(r"//[^/@]*:[^/@]*@|[?&](sig|\w*(key|secret|password|token))=", re.IGNORECASE)
+
 
 def read_holdout(node: Node, faults: Faults) -> Holdout:
     """The holdout block; where something is wrong with it, that is in `faults`."""
@@ -38,6 +41,9 @@ def read_holdout(node: Node, faults: Faults) -> Holdout:
 
 
 def _fits_together(holdout: Holdout, fields: Fields, faults: Faults) -> None:
+    if _SECRET.search(holdout.data):
+        hint = "give the job its credentials as variables: docs/holdout.md"
+        faults.add(fields.at("data"), '"data" holds a password or a key, and everybody can read a policy', hint)
     if "positive" in fields and holdout.task not in ("binary", ""):
         faults.add(fields.at("positive"), f'"positive" says nothing where task is {holdout.task}', "leave it out")
     if holdout.target and holdout.target in holdout.features:

@@ -43,7 +43,7 @@ def _report(report: Report) -> dict[str, Any]:
         "approvals": _approvals(report.standing),
         "ledger": _row(report.entry),
         "steps": [str(s) for s in report.steps],
-        "notes": list(report.notes),
+        "notes": [*report.notes, *(evidence.notes if evidence else ())],
         "why": report.why or None,
         "overridden": list(report.against),
         "expires": report.expires or None,

@@ -86,7 +86,8 @@ def _report(report: Report) -> Iterator[RenderableType]:
         yield from (_slices(r) for r in report.verdict.results if r.slices)
     if report.standing.needed:
         yield from _approvals(report.standing.rules, report.expires)
-    yield from (_indented(_line(("note ", "bold"), note)) for note in report.notes)
+    remarks = (*report.notes, *(report.evidence.notes if report.evidence else ()))
+    yield from (_indented(_line(("note ", "bold"), note)) for note in remarks)
     yield from (_indented(_line(("did  " if report.entry else "plan ", "bold"), str(step))) for step in report.steps)
     yield Text()
     yield _line(("Next: ", "bold"), next_step(report))

@@ -123,3 +123,16 @@ def test_an_uri_of_mlflow_is_downloaded_first(tmp_path: Path) -> None:
         return into / "holdout.parquet"
 
     assert locate("runs:/abc/holdout.parquet", tmp_path, download).rows() == 7
+
+
+def test_what_is_broken_in_its_midst_is_undetermined(tmp_path: Path) -> None:
+    """A file whose beginning is in order: a damaged page, and a text where hundreds of thousands were numbers."""
+    pq.write_table(rows(200_000), tmp_path / "h.parquet")
+    torn = bytearray((tmp_path / "h.parquet").read_bytes())
+    torn[1000:2000] = b"\xff" * 1000
+    (tmp_path / "h.parquet").write_bytes(torn)
+    (tmp_path / "h.csv").write_text("amount,country,y\n" + "1.0,DE,1\n" * 300_000 + "much,DE,1\n")
+    for name in ("h.parquet", "h.csv"):
+        with pytest.raises(Undetermined, match=f"{name} cannot be read"):
+            for _ in found(tmp_path / name, tmp_path).batches(["amount", "country"]):
+                pass

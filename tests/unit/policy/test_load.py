@@ -432,6 +432,14 @@ BLOCKS = {
     "holdout: {target: y, task: binary}": [
         '3:10: "holdout" lacks "data" (a path or URI: parquet (a file or a folder), csv, or an MLflow artifact URI)'
     ],
+    "holdout: {data: 's3://me:secret@b/d', target: y, task: binary}": [
+        '3:17: "data" holds a password or a key, and everybody can read a policy '
+        "(give the job its credentials as variables: docs/holdout.md)"
+    ],
+    "holdout: {data: 'abfss://c@a.dfs.core.windows.net/d?sig=x', target: y, task: binary}": [
+        '3:17: "data" holds a password or a key, and everybody can read a policy '
+        "(give the job its credentials as variables: docs/holdout.md)"
+    ],
     "holdout: {data: 2026-10-01, target: y, task: binary}": [
         "3:17: 2026-10-01 means different things to different readers of YAML "
         '(write "2026-10-01" in quotes for the text)'

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from gatewright.measure.holdout import cloud
 from gatewright.problem import Undetermined
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 #: rows a batch: large enough that a call's overhead is nothing, small enough for any memory
 BATCH_ROWS = 65_536
-CLOUD = ("s3", "gs", "gcs", "abfs", "abfss")
 MLFLOW = ("runs", "mlflow-artifacts", "models", "dbfs")
 
 _CHUNK = 1 << 20
@@ -42,13 +42,25 @@ class Table:
 
     def rows(self) -> int:
         """How many rows there are, from the files' own counts where they have them."""
-        return int(self._dataset().count_rows())
+        with self._readable():
+            return int(self._dataset().count_rows())
 
     def batches(self, columns: Sequence[str], size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The columns in batches of at most `size` rows, in the same order every time; memory is a few batches."""
-        for batch in self._dataset().to_batches(columns=list(columns), batch_size=size, batch_readahead=2):
-            if batch.num_rows:
-                yield batch
+        with self._readable():
+            for batch in self._dataset().to_batches(columns=list(columns), batch_size=size, batch_readahead=2):
+                if batch.num_rows:
+                    yield batch
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Words for what only shows in the midst of a file: a page that is damaged, a number that is none."""
+        from pyarrow import ArrowException
+
+        try:
+            yield
+        except (OSError, ArrowException) as error:
+            raise _unread(self.uri, str(error)) from error
 
     def _dataset(self) -> Any:
         from pyarrow import dataset
@@ -69,8 +81,8 @@ def locate(uri: str, scratch: Path, download: Callable[[str, Path], Path]) -> Ta
     Raises Undetermined where there is nothing, or nothing readable.
     """
     scheme = urlsplit(uri).scheme.lower() if "://" in uri or uri.startswith("runs:/") else ""
-    if scheme in CLOUD:
-        root = _from_cloud(uri, scratch)
+    if scheme in cloud.CREDENTIALS:
+        root = cloud.fetch(uri, scratch)
     elif scheme in MLFLOW:
         root = download(uri, scratch)
     elif scheme in ("", "file"):
@@ -117,36 +129,5 @@ def _of_file(file: Path) -> str:
     return content.hexdigest()
 
 
-def _from_cloud(uri: str, scratch: Path) -> Path:
-    from pyarrow import fs
-
-    try:
-        remote, path = _file_system(uri)
-        info = remote.get_file_info(path)
-        if info.type == fs.FileType.NotFound:
-            raise _unread(uri, "there is no such object")
-        place = scratch / Path(path).name
-        fs.copy_files(path, str(place), source_filesystem=remote, destination_filesystem=fs.LocalFileSystem())
-    except (OSError, ValueError) as error:
-        raise _unread(uri, str(error)) from error
-    return place
-
-
-def _file_system(uri: str) -> tuple[Any, str]:
-    from pyarrow import fs
-
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if uri.startswith("s3://") and endpoint:
-        parts = urlsplit(endpoint)
-        path = uri.removeprefix("s3://")
-        return fs.S3FileSystem(endpoint_override=parts.netloc, scheme=parts.scheme or "https"), path
-    found: tuple[Any, str] = fs.FileSystem.from_uri(uri)
-    return found
-
-
 def _unread(uri: str, why: str) -> Undetermined:
-    return Undetermined(
-        f"the holdout {uri} cannot be read",
-        " ".join(why.split())[:300],
-        "Check holdout.data in the policy, and that this machine may read it.",
-    )
+    return cloud.unread(uri, why, "Check holdout.data in the policy, and that this machine may read it.")
