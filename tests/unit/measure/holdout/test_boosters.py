@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from gatewright.measure.holdout.scorer import Scorer
 from gatewright.measure.holdout.worker import scoring
 from gatewright.measure.holdout.worker.outputs import Unusable
 from real.process import absent
-
-Trained = Callable[[str], Any]
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +163,21 @@ def test_a_classifier_in_scikit_learns_manner_is_asked_as_one(
     assert model.classes == tuple(range(classes)) and model.derived
     np.testing.assert_array_equal(answer.probabilities.argmax(axis=1), fitted.predict(frame))
     np.testing.assert_array_equal(scored(folder, "label", frame)[1].labels, fitted.predict(frame))
+
+
+def test_boosters_work_behind_all_walls(frame: pd.DataFrame, batch: pa.RecordBatch, truth: Any, tmp_path: Path) -> None:
+    """Their threads, their libraries and their temporary files pass the sandbox; labels are cut at a half."""
+    y = (truth > 0).astype(int)
+    boosters = {"xgboost": xgboost_of("binary:logistic", frame, y), "lightgbm": lightgbm_of("binary", frame, y)}
+    with ExitStack() as stack:
+        scorers = {}
+        for name, booster in boosters.items():
+            folder = Path(saved(tmp_path / name, booster))
+            started = Scorer.start(folder, label=f"{name}/1", wants="probability", positive=1)
+            scorers[name] = stack.enter_context(started)
+        for name, scorer in scorers.items():
+            answer, due = scorer.predict(batch), probabilities(boosters[name], frame)
+            np.testing.assert_allclose(answer.probabilities, due, rtol=1e-6)
+            np.testing.assert_array_equal(answer.labels, (due > 0.5).astype(int))
+            assert scorer.flavor == name
+            assert any("numbers its classes" in warning for warning in scorer.warnings)

@@ -1,7 +1,4 @@
-"""Real models in real workers: the numbers that come back are those of the library, for each kind of model.
-
-Boosters of XGBoost and LightGBM are not among them: neither is a dependency of the tests.
-"""
+"""Real models in real workers: the numbers that come back are those of the library, for each kind of model."""
 
 from __future__ import annotations
 
