@@ -199,7 +199,7 @@ def test_rules_that_have_changed_since_are_told() -> None:
 def test_a_moment_before_the_ledger_is_not_called_nobody() -> None:
     """The registry may have been in use for years before."""
     text = " ".join(printed(report(forced(), Question(moment=parse_moment("2001-01-01")))).split())
-    assert "production not known: the ledger had said nothing of it yet" in text
+    assert "production not known the ledger had said nothing of it yet" in text
     assert "found v1 there; who put it there, and when, the ledger does not know" in text
 
 

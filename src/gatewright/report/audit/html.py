@@ -25,7 +25,7 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .4rem } details { border-left: .25rem sol
   border: 1px solid var(--line); white-space: nowrap; text-overflow: ellipsis }
 .times .now { border-color: var(--good); color: var(--good); font-weight: 600 } .times .none { border-style: dotted }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .5rem 0 } dd { margin: 0;
-  overflow-wrap: anywhere } dt { color: var(--dim) } .whole { white-space: nowrap }
+  overflow-wrap: anywhere } dt { color: var(--dim) } .whole { white-space: nowrap } a { color: inherit }
 """
 
 
@@ -45,7 +45,8 @@ def _alarm(report: AuditReport) -> str:
     said = "".join(
         f"<p><strong>{text(a.model)}: {text(words.proof(a))}</strong></p>{listed(words.wrong(a))}" for a in bad
     )
-    return f'<div class="alarm" role="alert">{said}<p class="dim">{text(words.DISBELIEVE)}</p></div>'
+    doubt = f'<p class="dim">{text(words.DISBELIEVE)}</p>' if report.broken else ""
+    return f'<div class="alarm" role="alert">{said}{doubt}</div>'
 
 
 def _about(report: AuditReport) -> str:

@@ -16,7 +16,7 @@ _DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 NEVER = "The ledger has no entries yet: nothing has passed through the gate."
-UNKNOWN = "not known: the ledger had said nothing of it yet"
+SILENT = "the ledger had said nothing of it yet"
 DISBELIEVE = "What follows is what stands there now, and cannot be relied upon."
 
 
@@ -58,12 +58,12 @@ def held_by(holder: Holder) -> str:
     """The version, nobody, or that it is not known."""
     if holder.version is not None:
         return f"v{holder.version}"
-    return "nobody" if holder.known else UNKNOWN
+    return "nobody" if holder.known else "not known"
 
 
 def since(holder: Holder) -> str:
     """When it came there, and by whose doing."""
-    return _doing(holder.since) if holder.since else ""
+    return _doing(holder.since) if holder.since else "" if holder.known else SILENT
 
 
 def at(stamp: str) -> str:
