@@ -177,6 +177,7 @@ def test_boosters_work_behind_all_walls(frame: pd.DataFrame, batch: pa.RecordBat
             scorers[name] = stack.enter_context(started)
         for name, scorer in scorers.items():
             answer, due = scorer.predict(batch), probabilities(boosters[name], frame)
+            assert answer.probabilities is not None
             np.testing.assert_allclose(answer.probabilities, due, rtol=1e-6)
             np.testing.assert_array_equal(answer.labels, (due > 0.5).astype(int))
             assert scorer.flavor == name
