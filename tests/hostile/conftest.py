@@ -90,6 +90,8 @@ def spying(hostile: Path, workspace: Path, tmp_path_factory: pytest.TempPathFact
         names = list(attempts.ATTEMPTS)
         labels = scorer.predict(batch(*names)).labels
         reports = dict(zip(names, map(str, labels), strict=True))
+        # The fixture lives as long as the session, in whose other tests these names mean something.
+        patch.undo()
         yield Spying(scorer, reports, _waiting(tcp) + _waiting(unix))
 
 
