@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from gatewright import audit
 from gatewright.audit import DECIDED, ORIGINS, Account, AuditReport, Event, Grounds, Lineage, Origin, Question
 from gatewright.connection.together import side_by_side
 from gatewright.ledger import Ledger
-from gatewright.ledger.entry import MOVED, Break, Entry, Row
+from gatewright.ledger.entry import MOVED, Break, Proof, Row
 from gatewright.ledger.envelope import Keys
 from gatewright.measure import lineage
 from gatewright.measure.reading import Once, Reading
@@ -74,36 +74,27 @@ def _attempt(archive: Archive, model: str, question: Question) -> Account:
 
 
 def _account(archive: Archive, model: str, question: Question) -> Account:
-    found = archive.ledger.verify(model, archive.keys)
-    breaks, notes = tuple(b for b in found if not b.note), tuple(str(b) for b in found if b.note)
-    begun = Account(model, breaks=breaks, notes=notes, policy=archive.policies.get(model))
-    begun = replace(begun, signed=archive.keys is not None and not breaks)
-    try:
-        rows = archive.ledger.rows(model)
-    except Undetermined:
-        if breaks:
-            return begun
-        raise
-    return _told(archive, begun, rows, question)
-
-
-def _told(archive: Archive, begun: Account, rows: tuple[Row, ...], question: Question) -> Account:
-    """The account of a chain that can be read, whether or not it can be believed."""
-    then, shown = audit.until(rows, question.moment), audit.chosen(rows, question)
-    asked = tuple(t for t in audit.targets(rows, begun.policy) if question.target in ("", t))
-    moves = [r for r in then if r.kind in MOVED]
-    bodies = _bodies(archive.ledger, begun, (*shown, *moves, *_behind(shown, rows)))
-    events = _events(archive.ledger, begun, rows, question, bodies)
-    return replace(
-        begun,
+    """What there is to tell: of the very bytes that were proved, each read once."""
+    proof, policy = archive.ledger.prove(model, archive.keys), archive.policies.get(model)
+    rows = proof.rows
+    then = audit.until(rows, question.moment)
+    asked = tuple(t for t in audit.targets(rows, policy) if question.target in ("", t))
+    moves = {r.n: proof.entry(r.n) for r in then if r.kind in MOVED}
+    events = _events(proof, rows, question)
+    notes = (str(b) for b in proof.breaks if b.note)
+    return Account(
+        model,
         entries=len(then),
         written=len(rows),
         head=then[-1].digest if then else "",
-        notes=(*begun.notes, *audit.clock_notes(rows, question.moment), *_future(archive, question)),
-        holders=audit.holders(rows, question.moment, asked, bodies),
+        breaks=tuple(b for b in proof.breaks if not b.note),
+        notes=(*notes, *audit.clock_notes(rows, question.moment), *_future(archive, question)),
+        holders=audit.holders(rows, question.moment, asked, moves) if rows else (),
         tenures=audit.tenures(then, asked),
         events=events,
-        lineages=tuple(_lineages(archive, begun.model, events)),
+        lineages=tuple(_lineages(archive, model, events)),
+        policy=policy,
+        signed=archive.keys is not None and proof.whole,
     )
 
 
@@ -112,61 +103,27 @@ def _future(archive: Archive, question: Question) -> Iterator[str]:
         yield f"{question.moment.text} has not passed yet: this is what is known now"
 
 
-def _behind(shown: Sequence[Row], rows: Sequence[Row]) -> Iterator[Row]:
-    """Entries that hold the grounds of others: the intents that moves end, and benchmarks."""
-    for row in shown:
-        if row.kind in DECIDED:
-            yield audit.founder(row, rows)
-            benchmark = audit.benchmark_of(row, rows)
-            if benchmark is not None:
-                yield benchmark
-
-
-def _bodies(ledger: Ledger, account: Account, rows: Sequence[Row]) -> dict[int, Entry | None]:
-    wanted = list({r.n: r for r in rows}.values())
-    if not wanted:
-        return {}
-    if not account.breaks:
-        found: Sequence[Entry | None] = ledger.entries(account.model, wanted)
-    else:
-        found = side_by_side(lambda row: _if_readable(ledger, account, row), wanted)
-    return {r.n: entry for r, entry in zip(wanted, found, strict=True)}
-
-
-def _if_readable(ledger: Ledger, account: Account, row: Row) -> Entry | None:
-    """A body; None where it cannot be read and the proof of the chain says as much of that very entry."""
-    try:
-        return ledger.entry(account.model, row)
-    except Undetermined:
-        if any(b.n == row.n for b in account.breaks):
-            return None
-        raise
-
-
-def _events(
-    ledger: Ledger, account: Account, rows: Sequence[Row], question: Question, bodies: Mapping[int, Entry | None]
-) -> tuple[Event, ...]:
+def _events(proof: Proof, rows: tuple[Row, ...], question: Question) -> tuple[Event, ...]:
     """What happened; of a question about one version, the grounds of what was decided about that one alone."""
-    wrong, shown = _by_number(account.breaks), audit.chosen(rows, question)
-    decided = [r for r in shown if r.kind in DECIDED and question.version in (None, r.version)]
-    found = side_by_side(lambda row: _grounds(ledger, account.model, row, rows, bodies), decided)
-    rested = {r.n: grounds for r, grounds in zip(decided, found, strict=True)}
-    return tuple(Event(r, bodies.get(r.n), rested.get(r.n), wrong.get(r.n, ())) for r in shown)
+    wrong = _by_number(proof.breaks)
+    return tuple(
+        Event(r, proof.entry(r.n), _grounds(proof, rows, r) if _decided(r, question) else None, wrong.get(r.n, ()))
+        for r in audit.chosen(rows, question)
+    )
+
+
+def _decided(row: Row, question: Question) -> bool:
+    return row.kind in DECIDED and question.version in (None, row.version)
 
 
 def _by_number(breaks: Sequence[Break]) -> dict[int, tuple[str, ...]]:
-    return {b.n: tuple(other.text for other in breaks if other.n == b.n) for b in breaks}
+    return {b.n: tuple(other.text for other in breaks if other.n == b.n and not other.note) for b in breaks}
 
 
-def _grounds(
-    ledger: Ledger, model: str, row: Row, rows: Sequence[Row], bodies: Mapping[int, Entry | None]
-) -> Grounds | None:
-    begun = audit.founder(row, rows)
-    entry = bodies.get(begun.n)
-    names = [name for name in _FILES if entry is not None and name in entry.attachments]
-    documents = {name: _json(ledger.attachment(model, begun, name)) for name in names}
-    benchmark = audit.benchmark_of(row, rows)
-    return audit.grounds(begun.n, documents, bodies.get(benchmark.n) if benchmark else None)
+def _grounds(proof: Proof, rows: tuple[Row, ...], row: Row) -> Grounds | None:
+    begun, benchmark = audit.founder(row, rows), audit.benchmark_of(row, rows)
+    documents = {name: _json(proof.files.get((begun.n, name))) for name in _FILES}
+    return audit.grounds(begun.n, documents, proof.entry(benchmark.n) if benchmark else None)
 
 
 def _json(content: bytes | None) -> Any:

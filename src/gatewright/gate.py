@@ -117,10 +117,10 @@ def history(gate: Gate) -> History:
 
 def verify(ledger: Ledger, model: str, keys: Keys | None = None) -> Audit:
     """Proves a model's ledger unbroken, or names what is wrong with it. keys: those that must have signed it."""
-    found = ledger.verify(model, keys)
-    rows = () if any(not b.note for b in found) else ledger.rows(model)
-    notes = tuple(str(b) for b in found if b.note)
-    breaks = tuple(b for b in found if not b.note)
+    proof = ledger.prove(model, keys)
+    rows = proof.rows if proof.whole else ()
+    notes = tuple(str(b) for b in proof.breaks if b.note)
+    breaks = tuple(b for b in proof.breaks if not b.note)
     return Audit(model, len(rows), breaks, notes, rows[-1].digest if rows else "", keys is not None and not breaks)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from gatewright.case import Gate
 from gatewright.decision import Decision, Reason
 from gatewright.ledger import Ledger
-from gatewright.ledger.entry import Break, Entry, Row, row
+from gatewright.ledger.entry import Break, Entry, Proof, Row, row
 from gatewright.ledger.envelope import Keys
 from gatewright.ledger.layout import attempted
 from gatewright.problem import Undetermined
@@ -62,6 +62,9 @@ class RehearsedLedger:
         self._added.setdefault(entry.model, []).append(entry)
         self._stored |= {(entry.model, entry.n, name): content for name, content in attachments.items()}
         return row(entry)
+
+    def prove(self, model: str, keys: Keys | None = None) -> Proof:
+        return self._real.prove(model, keys)
 
     def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:
         return self._real.verify(model, keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from gatewright.ledger.entry import Break, Entry, Row
+from gatewright.ledger.entry import Break, Entry, Proof, Row
 from gatewright.ledger.envelope import Keys
 from gatewright.problem import Undetermined
 
@@ -46,11 +46,14 @@ class Ledger(Protocol):
         is filled.
         """
 
-    def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:
-        """Everything that is wrong with a model's ledger, entry by entry; () if it is whole or not there.
+    def prove(self, model: str, keys: Keys | None = None) -> Proof:
+        """All there is of a model's ledger, and what is wrong with it, entry by entry; empty if it is not there.
 
         keys: public keys with which the entries' signatures are checked as well.
         """
+
+    def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:
+        """What is wrong with a model's ledger, alone."""
 
     def repair(self, model: str) -> tuple[str, ...]:
         """Puts right what an interrupted writer left behind; returns what was done, in sentences."""

@@ -130,6 +130,37 @@ class Break:
         return f"entry {self.n}: {self.text}"
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A ledger as it was read, each thing once, and all that is wrong with just these bytes.
+
+    lines: the index as stored. bodies: number → body, None where it is gone. files: (number, name) → what was stored
+    beside an entry, None where it is gone.
+    """
+
+    breaks: tuple[Break, ...] = ()
+    lines: Mapping[str, str] = field(default_factory=dict)
+    bodies: Mapping[int, bytes | None] = field(default_factory=dict)
+    files: Mapping[tuple[int, str], bytes | None] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is wrong with it but what is worth a look."""
+        return all(b.note for b in self.breaks)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The index; () where it has a gap or an unreadable line, which `breaks` tells of."""
+        try:
+            return parse_index(self.lines)
+        except ValueError:
+            return ()
+
+    def entry(self, n: int) -> Entry | None:
+        """A body; None where it is gone or is no entry, which `breaks` tells of."""
+        return readable(self.bodies.get(n))
+
+
 def seal(entry: Entry, attachments: Mapping[str, bytes]) -> Entry:
     """The entry with the sha256 of everything stored beside it, so that its digest covers them too."""
     return replace(entry, attachments={name: sha256(content) for name, content in attachments.items()})
@@ -346,7 +377,7 @@ def verify(model: str, lines: Mapping[str, str], bodies: Mapping[int, bytes | No
     for n in numbers:
         text, content = lines[key(n)], bodies.get(n)
         found += [Break(n, problem) for problem in _wrong(model, n, text, content)]
-        entry = _readable(content)
+        entry = readable(content)
         found += _joint(n, entry, lines.get(key(n - 1)), before)
         before = entry or before
     found += _closings(lines)
@@ -359,7 +390,7 @@ def verify_attachments(
     """What is wrong with what is stored beside the entries. stored: (number, name) → content, None if gone."""
     found = []
     for n, content in sorted(bodies.items()):
-        entry = _readable(content)
+        entry = readable(content)
         for name, meant in sorted(entry.attachments.items()) if entry else ():
             there = stored(n, name)
             if there is None:
@@ -371,7 +402,7 @@ def verify_attachments(
 
 def is_opening(content: bytes, digest: str, place: Mapping[str, str]) -> bool:
     """Whether a body is a whole opening entry that names the place where it stands."""
-    entry = _readable(content)
+    entry = readable(content)
     whole = entry is not None and sha256(content) == digest and (entry.n, entry.kind) == (0, "opened")
     return whole and entry is not None and entry.details == place
 
@@ -442,7 +473,8 @@ def readable_rows(lines: Mapping[str, str]) -> Iterator[Row]:
             yield parse_row(int(name), lines[name])
 
 
-def _readable(content: bytes | None) -> Entry | None:
+def readable(content: bytes | None) -> Entry | None:
+    """A stored body as an entry; None where it is gone or is none."""
     try:
         return None if content is None else parse_body(content)
     except ValueError:

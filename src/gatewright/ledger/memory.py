@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gatewright.ledger import entry as chain
 from gatewright.ledger import envelope
-from gatewright.ledger.entry import Break, Entry, Row
+from gatewright.ledger.entry import Break, Entry, Proof, Row
 from gatewright.ledger.envelope import ENVELOPE, Keys, Signer
 from gatewright.ledger.layout import BODY, at, attempted, broken, checked, folder, joined, opening, stored
 from gatewright.problem import Undetermined
@@ -81,16 +81,23 @@ class MemoryLedger:
         return row
 
     def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:
-        """Everything that is wrong with a chain."""
+        """What is wrong with a chain."""
+        return self.prove(model, keys).breaks
+
+    def prove(self, model: str, keys: Keys | None = None) -> Proof:
+        """A chain, and everything that is wrong with it."""
         lines, files = self.lines.get(model, {}), self.files.get(model, {})
         rows = tuple(chain.readable_rows(lines))
         bodies = {row.n: files.get(f"{folder(row)}/{BODY}") for row in rows}
         found = chain.verify(model, lines, bodies)
-        found += chain.verify_attachments(bodies, lambda n, name: files.get(f"{at(lines, n)}/{name}"))
+        entries = ((n, chain.readable(content)) for n, content in bodies.items())
+        names = [(n, name) for n, entry in entries if entry for name in entry.attachments]
+        beside = {(n, name): files.get(f"{at(lines, n)}/{name}") for n, name in names}
+        found += chain.verify_attachments(bodies, lambda n, name: beside.get((n, name)))
         if keys is not None:
             seals = {row.n: files.get(f"{folder(row)}/{ENVELOPE}") for row in rows}
             found += envelope.verify(rows, bodies, seals, keys)
-        return tuple(sorted(found, key=lambda b: b.n))
+        return Proof(tuple(sorted(found, key=lambda b: b.n)), dict(lines), bodies, beside)
 
     def repair(self, model: str) -> tuple[str, ...]:
         """Nothing is ever left half done here."""

@@ -18,7 +18,7 @@ from gatewright.connection import Connection
 from gatewright.connection.together import FEW, chunks, side_by_side
 from gatewright.ledger import entry as chain
 from gatewright.ledger import envelope
-from gatewright.ledger.entry import Break, Entry, Row
+from gatewright.ledger.entry import Break, Entry, Proof, Row
 from gatewright.ledger.envelope import ENVELOPE, Keys, Signer
 from gatewright.ledger.layout import BODY, at, attempted, broken, checked, folder, joined, opening, stored
 from gatewright.problem import Undetermined
@@ -270,10 +270,14 @@ class MlflowLedger:
         return self._connection.read(f"read entry {row.n} of {model}", artifacts, f"{folder(row)}/{name}")
 
     def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:
+        """What is wrong with a ledger."""
+        return self.prove(model, keys).breaks
+
+    def prove(self, model: str, keys: Keys | None = None) -> Proof:
         """Everything that is wrong with a ledger: its chain, what is stored with it, signatures, runs beside it."""
         found = self._find(model)
         if found is None:
-            return ()
+            return Proof()
         what = f"verify the ledger of {model}"
 
         def read(path: str) -> bytes | None:
@@ -286,6 +290,7 @@ class MlflowLedger:
         files = side_by_side(lambda file: read(f"{at(found.lines, file[0])}/{file[1]}"), names)
         attached = dict(zip(names, files, strict=True))
         breaks = (
+            *_unopened(found),
             *chain.verify(model, found.lines, bodies),
             *chain.verify_attachments(bodies, lambda n, name: attached.get((n, name))),
             *(() if keys is None else envelope.verify(rows, bodies, _seals(rows, read), keys)),
@@ -293,7 +298,7 @@ class MlflowLedger:
             *self._tail(what, found),
             *self._strays(what, found),
         )
-        return tuple(sorted(breaks, key=lambda b: b.n))
+        return Proof(tuple(sorted(breaks, key=lambda b: b.n)), found.lines, bodies, attached)
 
     def _tail(self, what: str, found: Chain) -> Iterator[Break]:
         """Entries behind the last one of the index: the chain itself cannot miss them."""
@@ -452,6 +457,11 @@ def _chain(what: str, model: str, experiment: Mapping[str, Any], run: Mapping[st
     return Chain(model, str(experiment["experiment_id"]), info["run_id"], str(info["artifact_uri"]), lines, tip)
 
 
+def _unopened(found: Chain) -> Iterator[Break]:
+    if not any(re.fullmatch("[0-9]{6}", name) for name in found.lines):
+        yield Break(0, f"run {found.run} has no opening entry")
+
+
 def _misplaced(found: Chain, content: bytes | None) -> Iterator[Break]:
     """An opening entry that names another place: the chain was copied, or another run put in its stead."""
     place = {"experiment": found.experiment, "run": found.run}
@@ -465,10 +475,8 @@ def _seals(rows: Sequence[Row], read: Callable[[str], bytes | None]) -> dict[int
 
 
 def _attached(content: bytes | None) -> Iterable[str]:
-    try:
-        return () if content is None else tuple(chain.parse_body(content).attachments)
-    except ValueError:
-        return ()
+    entry = chain.readable(content)
+    return () if entry is None else entry.attachments
 
 
 def _part(what: str, answer: Mapping[str, Any], name: str, address: str) -> Mapping[str, Any]:
