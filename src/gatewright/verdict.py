@@ -136,9 +136,10 @@ def _whole(check: Check, evidence: Evidence) -> Result:
     gap = _not_known(check, fact)
     if gap or fact is None:
         return gap or _error(check, "it was not measured")
-    if not isinstance(check.operand, Champion):
-        return _against_number(check, fact)
     rival = evidence.one("champion", check.path)
+    if not isinstance(check.operand, Champion):
+        # Decides nothing here, and is what a reader asks next.
+        return replace(_against_number(check, fact), champion=None if rival is None else _number(rival.value))
     gap = _not_known(check, rival, of="the champion's value")
     if gap or rival is None:
         return _about(gap or _error(check, "the champion was not measured"), fact)

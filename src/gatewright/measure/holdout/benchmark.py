@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 FAMILIES = ("holdout", "latency", "memory")
 
-#: seconds that a single answer may take, whatever the whole benchmark may
-_PATIENCE = 600.0
+#: of the whole benchmark's time, what loading or a single answer may take, and how many seconds at least
+_SHARE, _PATIENCE = 1 / 6, 600.0
 
 #: told: what is going on, rows done, rows there are (0 where that says nothing)
 Progress = Callable[[str, int, int], None]
@@ -102,16 +102,15 @@ class _Clock:
     """How long the whole benchmark may take."""
 
     def __init__(self, seconds: float, data: str) -> None:
-        self._end, self._seconds, self._data = time.monotonic() + seconds, seconds, data
+        self.end, self._seconds, self._data = time.monotonic() + seconds, seconds, data
 
-    @property
     def left(self) -> float:
-        """Seconds for the next step; raises Undetermined when none are left."""
-        left = self._end - time.monotonic()
+        """Seconds that are left; raises Undetermined when none are."""
+        left = self.end - time.monotonic()
         if left <= 0:
             fix = "Raise timeout in the policy's holdout block, or give it a smaller holdout."
             raise Undetermined(f"scoring {self._data} took too long", f"it was ended after {self._seconds:g} s", fix)
-        return min(left, _PATIENCE)
+        return left
 
 
 def _download(registry: Registry, uri: str, into: Folder) -> Folder:
@@ -139,8 +138,8 @@ def _start(order: Order, version: Version, folder: Folder, clock: _Clock) -> Sco
         wants=_wants(order),
         positive=holdout.positive if holdout.task == "binary" else None,
         sandbox=holdout.sandbox,
-        limits=Limits(timeout_seconds=clock.left),
-        runs_in=environment.of_model(folder) if holdout.environment == "model" else None,
+        limits=Limits(timeout_seconds=max(float(holdout.timeout) * _SHARE, _PATIENCE), until=clock.end),
+        runs_in=environment.of_model(folder, timeout=clock.left()) if holdout.environment == "model" else None,
     )
 
 
@@ -184,7 +183,7 @@ def _predicted(
         if not rows.inputs.num_rows:
             continue
         answers = [s.collect() for s in scorers] if waiting is not None else []
-        _ = clock.left
+        clock.left()
         for scorer in scorers:
             scorer.submit(rows.inputs)
         if waiting is not None:
@@ -247,7 +246,7 @@ def _time(
 
     def call(scorer: Scorer) -> latency.Call:
         def timed(number: int) -> float:
-            _ = clock.left
+            clock.left()
             start = number * block.batch % (inputs.num_rows - block.batch + 1)
             return scorer.time(inputs.slice(start, block.batch)).seconds
 

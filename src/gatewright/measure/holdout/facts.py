@@ -82,7 +82,7 @@ class _Facts:
             return
         whos: list[tuple[Who, float | None]] = [("candidate", None)]
         factors = tuple(dict.fromkeys(f for a in asked.aggregates for f in asked.factors(a)))
-        if self._tally.paired and factors:
+        if self._tally.paired and METRICS[metric].answer != "nothing":
             whos += [("champion", None), *(("pair", f) for f in factors)]
         for who, factor in whos:
             why = self._tally.gap_in(metric, {"candidate": (0,), "champion": (1,), "pair": (0, 1)}[who])
@@ -99,6 +99,8 @@ class _Facts:
 
     def _levels(self, asked: _Asked, by: Aggregate | None, who: Who, factor: float | None) -> tuple[float, ...]:
         """The levels that are asked for; where a slice may fail, those that Holm's procedure may come to as well."""
+        if who == "champion" and not any(asked.factors(a) for a in asked.aggregates):
+            return ()
         if who != "pair" and asked.factors(by):
             base = tuple(dict.fromkeys(level for (a, _), ls in asked.levels.items() if a == by for level in ls))
         else:

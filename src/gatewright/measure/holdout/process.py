@@ -240,7 +240,7 @@ class Worker:
             self._listen()
         if left <= 0:
             self.end()
-            raise Lost(f"it gave no answer within {timeout:g} s and was ended", "time")
+            raise Lost(f"it gave no answer within {timeout:.3g} s and was ended", "time")
 
     def _listen(self) -> bool:
         """Takes one piece of output; whether there was any. Keeps the end only."""

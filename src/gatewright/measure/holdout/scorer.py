@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,17 +65,23 @@ class Layer:
 class Limits:
     """How much a model may use. Seconds are of the parent's clock, except `cpu_seconds`.
 
-    timeout_seconds: for loading the model, and for each answer. cpu_seconds: of all its threads, over its whole life.
+    timeout_seconds: for loading the model, and for each answer. until: when all must be over, by time.monotonic().
+    cpu_seconds: of all its threads, over its whole life.
     memory_bytes: what it may map beyond the libraries; 0 for half of the machine's memory, so that two
     workers fit. threads: for OpenMP and BLAS. processes: threads and processes that it may have.
     """
 
     timeout_seconds: float = 600
+    until: float = math.inf
     cpu_seconds: int = 4 * 3600
     memory_bytes: int = 0
     threads: int = 1
     processes: int = 256
     file_bytes: int = 1 << 30
+
+    def patience(self, seconds: float = 0) -> float:
+        """Seconds that the next step may take: as many as given, but not beyond the end of all."""
+        return max(min(seconds or self.timeout_seconds, self.until - time.monotonic()), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +154,7 @@ class Scorer:
                 closing.callback(worker.end)
                 plan = _plan(model, scratch, uid, limits, runs_in)
                 told = _start(plan, model, wants, sandbox == "require", limits, runs_in)
-                worker.send(frames.START, 0, told, limits.timeout_seconds)
+                worker.send(frames.START, 0, told, limits.patience())
             except (OSError, Lost) as e:
                 raise _not_started(label, e) from None
             scorer = cls(label, worker, closing.pop_all(), limits, Classes(wants, positive))
@@ -256,7 +263,7 @@ class Scorer:
     def _send(self, kind: int, body: memoryview) -> None:
         self._number += kind != frames.SCHEMA
         try:
-            self._worker.send(kind, self._number, body, self._limits.timeout_seconds)
+            self._worker.send(kind, self._number, body, self._limits.patience())
         except Lost as e:
             raise self._lost(SCORED, e) from None
 
@@ -274,7 +281,7 @@ class Scorer:
 
     def _receive(self, doing: str, number: int, longest: int, timeout: float = 0) -> tuple[int, memoryview]:
         try:
-            return self._worker.receive(number, longest, timeout or self._limits.timeout_seconds)
+            return self._worker.receive(number, longest, self._limits.patience(timeout))
         except Lost as e:
             raise self._lost(doing, e) from None
 

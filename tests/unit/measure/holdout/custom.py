@@ -69,6 +69,18 @@ class Echo(PythonModel):
         return [f"{word} of {model_input['word'].dtype.name}" for word in model_input["word"]]
 
 
+class Sleeper(Labels):
+    """Never answers."""
+
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        """Says what it is about, and hangs."""
+        import sys
+        import time
+
+        sys.stderr.write("counting sheep\n")
+        time.sleep(3600)
+
+
 class Loud(Labels):
     """Says that its code ran."""
 

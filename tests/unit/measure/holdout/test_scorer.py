@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -192,6 +195,28 @@ def test_required_layers_come_before_the_models_code(
         Scorer.open(custom.save(tmp_path / "model", custom.Loud()), label="fraud/3", wants="label", sandbox=sandbox)
     assert why in caught.value.why
     assert ("its code ran" in caught.value.why) == (sandbox == "report")
+
+
+def test_a_model_that_hangs_is_ended_when_the_benchmarks_time_is_up(tmp_path: Path, batch: pa.RecordBatch) -> None:
+    """However long a single answer may take; what it said last stands in the message."""
+    limits = Limits(timeout_seconds=3600)
+    with Scorer.open(custom.save(tmp_path / "model", custom.Sleeper()), label="slow/1", wants="label") as scorer:
+        scorer._limits = replace(limits, until=time.monotonic() + 3)
+        with pytest.raises(Undetermined, match="slow/1 could not be scored") as caught:
+            scorer.predict(batch)
+        assert "it gave no answer within" in caught.value.why and "was ended" in caught.value.why
+        assert "its last words: “counting sheep”" in caught.value.why
+        assert "timeout" in caught.value.fix
+        with pytest.raises(ProcessLookupError):
+            os.kill(scorer._worker.pid, 0)
+
+
+def test_no_step_outlasts_the_end_of_all() -> None:
+    """Neither a patient step nor one that begins when the time is up."""
+    assert Limits().patience() == 600
+    assert Limits(timeout_seconds=5).patience(300) == 300
+    assert Limits(until=time.monotonic() + 9).patience(300) <= 9
+    assert Limits(until=time.monotonic() - 1).patience() == 0
 
 
 @pytest.mark.parametrize(
