@@ -19,10 +19,11 @@ RUN python -m venv /tools && /tools/bin/pip install --no-cache-dir --require-has
  && /opt/gatewright/bin/python -m compileall -q -j 0 .
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-# What builds the package is gone after it.
+# What builds the package is gone after it. uv stays: `environment: model` installs with it.
 RUN /tools/bin/uv pip install --python /opt/gatewright/bin/python --no-deps --no-build-isolation . \
  && /tools/bin/uv pip uninstall --python /opt/gatewright/bin/python \
       hatchling editables pathspec pluggy trove-classifiers \
+ && cp /tools/bin/uv /opt/gatewright/bin/uv \
  && /opt/gatewright/bin/python -m compileall -q /opt/gatewright/lib/python3*/site-packages/gatewright
 
 FROM base

@@ -30,7 +30,17 @@ _NEEDED = ("mlflow", "pandas", "pyarrow")
 
 #: what the installer may know: where packages come from, and how to get there
 _INSTALLER = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CACHE_HOME", "NETRC")
-_INSTALLER_PREFIXES = ("UV_", "PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
+_INSTALLER_PREFIXES = ("UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
+
+#: pip's variables, which uv does not read, and its own of the same meaning
+_OF_PIP = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+    "PIP_CERT": "SSL_CERT_FILE",
+    "PIP_PROXY": "ALL_PROXY",
+    "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
+}
 
 #: an interpreter's version and the folders it lives in
 _ASK = "import sys, platform as p; print(p.python_version(), sys.base_prefix, sys.base_exec_prefix, sep='\\n')"
@@ -231,8 +241,10 @@ def _run(argv: Sequence[str], timeout: float) -> subprocess.CompletedProcess[byt
 
 
 def _installers(variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables that say where packages come from: no token of the registry or of GitHub."""
-    return {n: v for n, v in variables.items() if n in _INSTALLER or n.upper().startswith(_INSTALLER_PREFIXES)}
+    """The variables that say where packages come from, pip's in uv's words: no token of the registry or of GitHub."""
+    told = {uv: variables[pip] for pip, uv in _OF_PIP.items() if variables.get(pip)}
+    own = {n: v for n, v in variables.items() if n in _INSTALLER or n.upper().startswith(_INSTALLER_PREFIXES)}
+    return {"UV_SYSTEM_CERTS": "true", "UV_PYTHON_DOWNLOADS": "never", **told, **own}
 
 
 def _uv() -> list[str]:

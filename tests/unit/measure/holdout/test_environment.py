@@ -219,6 +219,18 @@ def test_the_installer_learns_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not {"GITHUB_TOKEN", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY"} & set(known)
 
 
+def test_the_installer_goes_where_pip_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uv does not read pip's variables; its own count for more."""
+    monkeypatch.setenv("PIP_INDEX_URL", "https://packages.example/simple")
+    monkeypatch.setenv("PIP_CERT", "/certificates.pem")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+    monkeypatch.setenv("SSL_CERT_FILE", "/own.pem")
+    known = environment._installers(os.environ)
+    assert known["UV_DEFAULT_INDEX"] == "https://packages.example/simple"
+    assert known["SSL_CERT_FILE"] == "/own.pem"
+    assert "UV_INDEX" not in known and "PIP_CERT" not in known
+
+
 def test_the_current_environment_is_this_interpreter_with_its_folders(tmp_path: Path) -> None:
     """All that the worker must be able to read, and each folder exists."""
     found = environment.current(tmp_path)
