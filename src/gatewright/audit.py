@@ -289,14 +289,17 @@ def _holder(target: str, then: Sequence[Row], rows: Sequence[Row], bodies: Mappi
 
 
 def _doubt(target: str, version: int | None, then: Sequence[Row], rows: Sequence[Row]) -> str:
-    """What the next move found there, where that is not what the ledger had said until then."""
+    """What the next entry about the holder found there, where that is not what the ledger had said until then."""
     later = next((r for r in rows[len(then) :] if r.target == target and r.kind in MOVED), None)
-    if later is None or later.replaces in (None, version):
+    adopted = later is not None and later.kind == "adopted"
+    found = None if later is None else later.version if adopted else later.replaces
+    if later is None or found == version or (found is None and not adopted):
         return ""
-    found = f"the next move (entry {later.n}, {later.at}) found v{later.replaces} there"
+    who = "nobody" if found is None else f"v{found}"
+    told = f"the next {'look' if adopted else 'move'} (entry {later.n}, {later.at}) found {who} there"
     if version is None:
-        return f"{found}; who put it there, and when, the ledger does not know"
-    return f"{found}: somebody moved it by other means in between"
+        return f"{told}; who put it there, and when, the ledger does not know"
+    return f"{told}: somebody moved it by other means in between"
 
 
 def places(entry: Entry) -> tuple[Place, ...]:

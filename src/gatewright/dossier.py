@@ -47,23 +47,21 @@ def compile_report(archive: Archive, model: str | None, question: Question) -> A
     Raises UsageError where there is nothing that the question could be about. Of many ledgers one that cannot be read
     has an account that says why; of one alone, that is Undetermined.
     """
-    known = archive.ledger.models() if model is None else ()
     if model is None:
-        accounts = tuple(side_by_side(lambda one: _attempt(archive, one, question), known))
+        accounts = tuple(side_by_side(lambda one: _attempt(archive, one, question), archive.ledger.models()))
     else:
         accounts = (_account(archive, model, question),)
-        if not accounts[0].entries and not accounts[0].breaks and model not in archive.policies:
-            _must_be_known(archive, model)
+        _must_be_known(archive, accounts[0])
     return AuditReport(question, accounts, stamp(archive.now), archive.ledger.address, archive.no_policy)
 
 
-def _must_be_known(archive: Archive, model: str) -> None:
-    """Refuses a model of which nobody has heard, and not one whose ledger is merely younger than the moment."""
-    if not archive.ledger.rows(model):
+def _must_be_known(archive: Archive, found: Account) -> None:
+    """Refuses a model of which neither a ledger nor a policy tells: nobody has heard of it."""
+    if not (found.written or found.breaks or found.policy):
         known = archive.ledger.models()
         some = ", ".join(known[:5]) + (", …" if len(known) > 5 else "")
         hint = f"there is one of {some}" if known else "no model has one there"
-        raise UsageError(f'there is no ledger of "{model}" at {archive.ledger.address}', hint)
+        raise UsageError(f'there is no ledger of "{found.model}" at {archive.ledger.address}', hint)
 
 
 def _attempt(archive: Archive, model: str, question: Question) -> Account:

@@ -13,7 +13,7 @@ from gatewright.ledger.entry import Row, holder
 
 BEGIN = datetime(2026, 5, 1, tzinfo=timezone.utc)
 TARGETS = ("staging", "production")
-KINDS = ("promoted", "overridden", "rolled_back", "requested", "refused", "approved", "intended")
+KINDS = ("promoted", "overridden", "rolled_back", "adopted", "archived", "requested", "refused", "approved", "intended")
 MOVES = st.lists(
     st.tuples(
         st.sampled_from(KINDS),

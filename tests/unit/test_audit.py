@@ -93,6 +93,23 @@ def test_a_holder_that_the_next_move_did_not_find_there_is_doubted() -> None:
     assert found.remark.startswith("the next move (entry 2, 2026-05-03T12:00:00.000Z) found v12 there: somebody moved")
 
 
+def test_what_an_adoption_found_speaks_against_the_time_before_it() -> None:
+    """`gatewright adopt` records who is there; whoever asks about the day before must hear of it."""
+    chain = rows(OPENED, moved(11), moved(13, 11, "adopted"), {**moved(0, 13, "adopted"), "version": None})
+    first, second = (holders(chain, parse_moment(f"2026-05-0{day}"), ["production"], {})[0] for day in (2, 3))
+    assert first.version == 11 and "the next look (entry 2, " in first.remark and "found v13 there" in first.remark
+    assert second.version == 13 and "found nobody there" in second.remark
+
+
+def test_a_time_ends_when_the_version_is_archived() -> None:
+    """`gatewright drift --fix` archives what is stale; then nobody holds the target, and that is known."""
+    chain = rows(OPENED, moved(11), {**moved(11), "kind": "archived"})
+    (found,) = holders(chain, None, ["production"], {})
+    (time,) = tenures(chain, ["production"])
+    assert (found.version, found.known) == (None, True)
+    assert time.until is not None and time.until.kind == "archived"
+
+
 def test_a_first_move_tells_who_was_there_before_the_ledger() -> None:
     """The ledger began when the registry had been in use for years."""
     chain = rows(OPENED, moved(11, 7))

@@ -17,8 +17,10 @@ from gatewright.audit import AuditReport, Question, parse_moment
 from gatewright.canonical import canonical
 from gatewright.case import Gate
 from gatewright.dossier import Archive, compile_report
-from gatewright.ledger.entry import Actor, Entry
+from gatewright.ledger.entry import Actor, Entry, Proof
+from gatewright.ledger.envelope import Keys
 from gatewright.ledger.memory import MemoryLedger
+from gatewright.problem import Undetermined
 from gatewright.record import append
 from gatewright.report.audit import data, html, sheet, terminal
 from gatewright.report.escape import sheet as cell
@@ -185,6 +187,28 @@ def test_a_ledger_that_cannot_be_read_does_not_hide_the_others() -> None:
         ("fraud", True, False),
         ("lost", False, True),
     ]
+
+
+class Silent(MemoryLedger):
+    """A server that does not answer about one model."""
+
+    def prove(self, model: str, keys: Keys | None = None) -> Proof:
+        if model == "mute":
+            raise Undetermined("could not read the ledger of mute", "it timed out", "Try again.")
+        return super().prove(model, keys)
+
+
+def test_a_ledger_about_which_nobody_answers_does_not_hide_the_others() -> None:
+    """Proved or reported from, the rest is told; that one is undetermined, which is not broken."""
+    ours, silent = forced(), Silent()
+    assert isinstance(ours.ledger, MemoryLedger)
+    silent.lines, silent.files = {**ours.ledger.lines, "mute": {}}, ours.ledger.files
+    one = report(replace(ours, ledger=silent), model=None)
+    told, mute = one.accounts
+    assert told.events and not mute.events
+    assert (one.broken, one.unreadable) == ((), (mute,))
+    assert "? mute: the ledger could not be read\n  could not read the ledger of mute: it timed out." in printed(one)
+    assert [type(v).__name__ for v in story.verify_all(silent, silent.models())] == ["Audit", "Failure"]
 
 
 def test_rules_that_have_changed_since_are_told() -> None:
