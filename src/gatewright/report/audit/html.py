@@ -192,7 +192,9 @@ def _checks(head: str, grounds: Grounds) -> str:
 
 
 def _line(line: Line) -> tuple[str, ...]:
-    source = " · ".join(filter(None, (line.policy_line, line.source, f"n = {line.n:,}" if line.n else "")))
+    source = " · ".join(
+        filter(None, (line.policy_line, line.source, f"n = {line.n:,}".replace(",", " ") if line.n else ""))
+    )
     why = f'<div class="why">{text(line.because)}<br><span class="dim">{text(source)}</span></div>'
     values = (text(words.brief(x)) for x in (line.value, line.bound, line.champion))
     return signed(words.status(line)), text(line.check), *values, why, drawing(_picture(line))
@@ -206,7 +208,7 @@ def _picture(line: Line) -> Picture | None:
 
 def _agreed(head: str, grounds: Grounds) -> str:
     if not grounds.rules and not grounds.agreed:
-        return '<p class="dim">Nobody had to agree.</p>'
+        return f'<p class="dim">{text(words.NO_RULE)}</p>'
     rules = (
         (f"{'✔&nbsp;met' if q.have >= q.need else '…&nbsp;open'}", text(q.name), f"{q.have} of {q.need}")
         for q in grounds.rules

@@ -99,7 +99,7 @@ def _grounds(event: Event, grounds: Grounds) -> Iterator[RenderableType]:
         yield indented(line((f"{sign} {quorum.have} of {quorum.need} ", colour), quorum.name))
     yield from (indented(_word(w)) for w in grounds.agreed)
     if not grounds.rules:
-        yield indented(text("Nobody had to agree.", "dim"))
+        yield indented(text(words.NO_RULE, "dim"))
 
 
 def _word(one: Said) -> Text:

@@ -16,6 +16,7 @@ _DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 NEVER = "The ledger has no entries yet: nothing has passed through the gate."
+NO_RULE = "No rule of approval is recorded with it: nobody had to agree."
 SILENT = "the ledger had said nothing of it yet"
 DISBELIEVE = "What follows is what stands there now, and cannot be relied upon."
 
