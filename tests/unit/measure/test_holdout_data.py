@@ -136,3 +136,33 @@ def test_what_is_broken_in_its_midst_is_undetermined(tmp_path: Path) -> None:
         with pytest.raises(Undetermined, match=f"{name} cannot be read"):
             for _ in found(tmp_path / name, tmp_path).batches(["amount", "country"]):
                 pass
+
+
+def test_files_of_a_folder_may_differ_a_little(tmp_path: Path) -> None:
+    """A number stored smaller, columns in another order, one that a file lacks: the first file's types hold."""
+    (tmp_path / "h").mkdir()
+    pq.write_table(rows(3), tmp_path / "h" / "a.parquet")
+    narrow = pa.table({"y": pa.array([3, 4], pa.int8()), "amount": pa.array([3.0, 4.0], pa.float32())})
+    pq.write_table(narrow, tmp_path / "h" / "b.parquet")
+    whole = everything(found(tmp_path / "h", tmp_path))
+    assert whole["y"].to_pylist() == [0, 1, 2, 3, 4] and whole["y"].type == pa.int64()
+    assert whole["country"].to_pylist() == ["DE", "PT", "DE", None, None]
+    assert whole["amount"].type == pa.float64()
+
+
+def test_a_column_whose_name_begins_like_another_is_not_taken_for_it(tmp_path: Path) -> None:
+    """Parquet's own paths have dots too."""
+    pq.write_table(pa.table({"x": [1], "x.y": [2], "y": [3]}), tmp_path / "h.parquet")
+    (batch,) = found(tmp_path / "h.parquet", tmp_path).batches(["y", "x.y", "x"])
+    assert batch.to_pydict() == {"y": [3], "x.y": [2], "x": [1]}
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """What has been read is let go: of a hundred megabytes, a tenth is held at most."""
+    with pq.ParquetWriter(tmp_path / "h.parquet", pa.schema({"y": pa.float64()}), compression="NONE") as sink:
+        for part in range(100):
+            sink.write_table(pa.table({"y": [part + n / 131_072 for n in range(131_072)]}))
+    before, most = pa.total_allocated_bytes(), 0
+    for _ in found(tmp_path / "h.parquet", tmp_path).batches(["y"]):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < 10 << 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ BATCH_ROWS = 65_536
 MLFLOW = ("runs", "mlflow-artifacts", "models", "dbfs")
 
 _CHUNK = 1 << 20
+_LOT_ROWS = 4 * BATCH_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ class Table:
     def batches(self, columns: Sequence[str], size: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The columns in batches of at most `size` rows, in the same order every time; memory is a few batches."""
         with self._readable():
-            for batch in self._dataset().to_batches(columns=list(columns), batch_size=size, batch_readahead=2):
-                if batch.num_rows:
-                    yield batch
+            found = self._dataset()
+            read = _of_csv if self.files[0].suffix == ".csv" else _of_parquet
+            yield from (batch for batch in read(found, columns, size) if batch.num_rows)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -72,6 +73,49 @@ class Table:
             return dataset.dataset(names, format=kind, partitioning="hive", partition_base_dir=root)
         except (OSError, ValueError, TypeError) as error:
             raise _unread(self.uri, str(error)) from error
+
+
+def _of_csv(found: Any, columns: Sequence[str], size: int) -> Iterator[pa.RecordBatch]:
+    yield from found.to_batches(columns=list(columns), batch_size=size, batch_readahead=2)
+
+
+def _of_parquet(found: Any, columns: Sequence[str], size: int) -> Iterator[pa.RecordBatch]:
+    """File by file. Arrow's scanner of data sets would keep what it has read until the end of all."""
+    import pyarrow as pa
+    from pyarrow import dataset, parquet
+
+    fields = [found.schema.field(name) for name in columns]
+    for fragment in found.get_fragments():
+        folders = dataset.get_partition_keys(fragment.partition_expression)
+        with parquet.ParquetFile(fragment.path, pre_buffer=False, buffer_size=_CHUNK) as file:
+            inside = [name for name in columns if name in file.schema_arrow.names]
+            for groups in _groups(file.metadata):
+                for batch in file.iter_batches(size, row_groups=groups, columns=inside):
+                    arrays = [_column(batch, field, folders) for field in fields]
+                    yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def _groups(metadata: Any) -> Iterator[list[int]]:
+    """Row groups a few batches at a time: the reader lets go of its buffers when it is through with one lot."""
+    lot: list[int] = []
+    rows = 0
+    for number in range(metadata.num_row_groups):
+        lot, rows = [*lot, number], rows + metadata.row_group(number).num_rows
+        if rows >= _LOT_ROWS:
+            yield lot
+            lot, rows = [], 0
+    if lot:
+        yield lot
+
+
+def _column(batch: pa.RecordBatch, field: Any, folders: Mapping[str, Any]) -> pa.Array:
+    """A column with the type that all files share; one that only the folders' names have, or that a file lacks."""
+    import pyarrow as pa
+
+    if field.name in batch.schema.names:
+        column = batch.column(batch.schema.names.index(field.name))
+        return column if column.type == field.type else column.cast(field.type)
+    return pa.repeat(pa.scalar(folders.get(field.name), field.type), batch.num_rows)
 
 
 def locate(uri: str, scratch: Path, download: Callable[[str, Path], Path]) -> Table:
