@@ -10,7 +10,6 @@ from typing import Any
 
 from gatewright import audit
 from gatewright.audit import DECIDED, ORIGINS, Account, AuditReport, Event, Grounds, Lineage, Origin, Question
-from gatewright.connection.together import side_by_side
 from gatewright.ledger import Ledger
 from gatewright.ledger.entry import MOVED, Break, Proof, Row
 from gatewright.ledger.envelope import Keys
@@ -48,9 +47,13 @@ def compile_report(archive: Archive, model: str | None, question: Question) -> A
     has an account that says why; of one alone, that is Undetermined.
     """
     if model is None:
-        accounts = tuple(side_by_side(lambda one: _attempt(archive, one, question), archive.ledger.models()))
+        models = archive.ledger.models()
+        found = archive.ledger.prove_all(
+            models, lambda one, proof: _account(archive, one, proof, question), archive.keys
+        )
+        accounts = tuple(_readable(archive, m, told) for m, told in zip(models, found, strict=True))
     else:
-        accounts = (_account(archive, model, question),)
+        accounts = (_account(archive, model, archive.ledger.prove(model, archive.keys), question),)
         _must_be_known(archive, accounts[0])
     return AuditReport(question, accounts, stamp(archive.now), archive.ledger.address, archive.no_policy)
 
@@ -64,16 +67,15 @@ def _must_be_known(archive: Archive, found: Account) -> None:
         raise UsageError(f'there is no ledger of "{found.model}" at {archive.ledger.address}', hint)
 
 
-def _attempt(archive: Archive, model: str, question: Question) -> Account:
-    try:
-        return _account(archive, model, question)
-    except Undetermined as e:
-        return Account(model, unreadable=f"{e.what}: {e.why}. {e.fix}", policy=archive.policies.get(model))
+def _readable(archive: Archive, model: str, told: Account | Undetermined) -> Account:
+    if isinstance(told, Undetermined):
+        return Account(model, unreadable=f"{told.what}: {told.why}. {told.fix}", policy=archive.policies.get(model))
+    return told
 
 
-def _account(archive: Archive, model: str, question: Question) -> Account:
+def _account(archive: Archive, model: str, proof: Proof, question: Question) -> Account:
     """What there is to tell: of the very bytes that were proved, each read once."""
-    proof, policy = archive.ledger.prove(model, archive.keys), archive.policies.get(model)
+    policy = archive.policies.get(model)
     rows = proof.rows
     then = audit.until(rows, question.moment)
     asked = tuple(t for t in audit.targets(rows, policy) if question.target in ("", t))

@@ -12,13 +12,12 @@ from gatewright.approvals import Standing
 from gatewright.benchmarks import benchmarked
 from gatewright.canonical import plain
 from gatewright.case import SIGN_IN, Case, Gate, Torn, look, read
-from gatewright.connection.together import side_by_side
 from gatewright.consent import hear, heard, record_words, requester
 from gatewright.decision import Decision, Situation, decide, stopped
 from gatewright.evidence import Evidence
 from gatewright.ladder import Leaving
 from gatewright.ledger import Ledger
-from gatewright.ledger.entry import Entry, Row, last_move, open_intent, open_requests
+from gatewright.ledger.entry import Entry, Proof, Row, last_move, open_intent, open_requests
 from gatewright.ledger.envelope import Keys
 from gatewright.measure import measure
 from gatewright.measure.loading import try_loading
@@ -117,23 +116,22 @@ def history(gate: Gate) -> History:
 
 def verify(ledger: Ledger, model: str, keys: Keys | None = None) -> Audit:
     """Proves a model's ledger unbroken, or names what is wrong with it. keys: those that must have signed it."""
-    proof = ledger.prove(model, keys)
+    return _audit(model, ledger.prove(model, keys), keys)
+
+
+def verify_all(ledger: Ledger, models: Sequence[str], keys: Keys | None = None) -> tuple[Audit | Failure, ...]:
+    """The same of many models at once; one whose ledger cannot be read does not hide the others."""
+    found = ledger.prove_all(models, lambda model, proof: _audit(model, proof, keys), keys)
+    return tuple(
+        Failure(one, m) if isinstance(one, Undetermined) else one for m, one in zip(models, found, strict=True)
+    )
+
+
+def _audit(model: str, proof: Proof, keys: Keys | None) -> Audit:
     rows = proof.rows if proof.whole else ()
     notes = tuple(str(b) for b in proof.breaks if b.note)
     breaks = tuple(b for b in proof.breaks if not b.note)
     return Audit(model, len(rows), breaks, notes, rows[-1].digest if rows else "", keys is not None and not breaks)
-
-
-def verify_all(ledger: Ledger, models: Sequence[str], keys: Keys | None = None) -> tuple[Audit | Failure, ...]:
-    """The same of many models, side by side; one whose ledger cannot be read does not hide the others."""
-
-    def proved(model: str) -> Audit | Failure:
-        try:
-            return verify(ledger, model, keys)
-        except Undetermined as error:
-            return Failure(error, model)
-
-    return tuple(side_by_side(proved, models))
 
 
 def look_at(gate: Gate, subject: Subject, target: Target) -> Case:

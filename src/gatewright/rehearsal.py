@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from gatewright.case import Gate
 from gatewright.decision import Decision, Reason
@@ -14,6 +15,8 @@ from gatewright.ledger.layout import attempted
 from gatewright.problem import Undetermined
 from gatewright.registry.memory import Rehearsal
 from gatewright.report.model import Report
+
+T = TypeVar("T")
 
 
 def rehearse(gate: Gate, command: Callable[[Gate], Report]) -> Report:
@@ -65,6 +68,12 @@ class RehearsedLedger:
 
     def prove(self, model: str, keys: Keys | None = None) -> Proof:
         return self._real.prove(model, keys)
+
+    def prove_all(
+        self, models: Sequence[str], tell: Callable[[str, Proof], T], keys: Keys | None = None
+    ) -> list[T | Undetermined]:
+        """Many chains."""
+        return [attempted(lambda one: tell(one, self.prove(one, keys)), model) for model in models]
 
     def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:
         return self._real.verify(model, keys)

@@ -16,7 +16,7 @@ import pytest
 
 from gatewright.connection import connect
 from gatewright.ledger import Ledger
-from gatewright.ledger.entry import Entry
+from gatewright.ledger.entry import Entry, Proof
 from gatewright.ledger.mlflow import MODEL_TAG, MlflowLedger, experiment_name
 from gatewright.problem import Undetermined
 from real.faults import Do, Faults, Request
@@ -144,6 +144,19 @@ def test_many_indexes_are_what_each_of_them_is(reader: Reader, entries: Make, un
     assert set(found) == set(wanted)
     assert {name: found[name] for name in names} == {name: ledger.rows(name) for name in names}
     assert {found[name] for name in wanted if name not in names} <= {()}
+
+
+@pytest.mark.parametrize("more", [0, 40], ids=["few", "many"])
+def test_many_proofs_are_what_each_of_them_is(reader: Reader, entries: Make, unique: str, more: int) -> None:
+    """Of a model without a ledger an empty one; what is told of them keeps their order."""
+    ledger = reader()
+    names = [f"{unique}-{letter}" for letter in "ab"]
+    for name in names:
+        ledger.append(entries(name), {"evidence.json": b"{}"})
+    wanted = [*(f"{unique}-missing-{n}" for n in range(more)), *names]
+    found = reader().prove_all(wanted, lambda model, proof: (model, proof))
+    assert found == [(name, ledger.prove(name) if name in names else Proof()) for name in wanted]
+    assert [len(ledger.prove(name).rows) for name in names] == [2, 2]
 
 
 @pytest.mark.parametrize("model", ["it's", 'a "b"', "päper model", "x" * 240, "100%_"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gatewright.connection import connect
+from gatewright.connection.together import FEW
 from gatewright.ledger.entry import Actor, Break, Entry, Row, body, line, row
 from gatewright.ledger.mlflow import RUN_TAG, TIP_TAG, MlflowLedger, experiment_name
 from gatewright.problem import Undetermined
@@ -30,7 +31,14 @@ class Scene:
     folder: Path
 
     def verify(self) -> tuple[Break, ...]:
-        return MlflowLedger(connect(self.store.uri)).verify(MODEL)
+        """What is found; it is the same where many ledgers are listed together."""
+        ledger = MlflowLedger(connect(self.store.uri))
+        many = [MODEL, *(f"missing {n}" for n in range(FEW))]
+        together, *_ = ledger.prove_all(many, lambda model, proof: proof.breaks)
+        if isinstance(together, Undetermined):
+            raise together
+        assert together == ledger.verify(MODEL)
+        return together
 
     def broken(self) -> set[int]:
         return {b.n for b in self.verify() if not b.note}

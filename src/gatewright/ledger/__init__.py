@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from gatewright.ledger.entry import Break, Entry, Proof, Row
 from gatewright.ledger.envelope import Keys
 from gatewright.problem import Undetermined
+
+T = TypeVar("T")
 
 
 class Ledger(Protocol):
@@ -50,6 +52,14 @@ class Ledger(Protocol):
         """All there is of a model's ledger, and what is wrong with it, entry by entry; empty if it is not there.
 
         keys: public keys with which the entries' signatures are checked as well.
+        """
+
+    def prove_all(
+        self, models: Sequence[str], tell: Callable[[str, Proof], T], keys: Keys | None = None
+    ) -> list[T | Undetermined]:
+        """What `tell` makes of each of many ledgers, read together, in their order; why, where one cannot be read.
+
+        `tell` is called from several threads. What it need not keep of a proof is let go.
         """
 
     def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:

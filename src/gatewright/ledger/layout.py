@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from gatewright.ledger import entry as chain
 from gatewright.ledger.entry import Entry, Row
@@ -12,6 +13,8 @@ from gatewright.problem import Undetermined
 
 #: the file that holds an entry's body
 BODY = "entry.json"
+
+T = TypeVar("T")
 
 
 def folder(row: Row) -> str:
@@ -57,7 +60,7 @@ def joined(entry: Entry, rows: Sequence[Row], attachments: Mapping[str, bytes], 
     return chain.seal(entry if entry.nonce else replace(entry, nonce=new_id()), attachments)
 
 
-def attempted(read: Callable[[str], tuple[Row, ...]], model: str) -> tuple[Row, ...] | Undetermined:
+def attempted(read: Callable[[str], T], model: str) -> T | Undetermined:
     """What can be read of a model's ledger, or why it cannot."""
     try:
         return read(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from gatewright.ledger import entry as chain
 from gatewright.ledger import envelope
@@ -12,6 +13,8 @@ from gatewright.ledger.entry import Break, Entry, Proof, Row
 from gatewright.ledger.envelope import ENVELOPE, Keys, Signer
 from gatewright.ledger.layout import BODY, at, attempted, broken, checked, folder, joined, opening, stored
 from gatewright.problem import Undetermined
+
+T = TypeVar("T")
 
 
 class MemoryLedger:
@@ -79,6 +82,12 @@ class MemoryLedger:
         files.update({f"{folder(row)}/{name}": content for name, content in parts.items()})
         self.lines.setdefault(entry.model, {})[chain.key(entry.n)] = chain.line(row)
         return row
+
+    def prove_all(
+        self, models: Sequence[str], tell: Callable[[str, Proof], T], keys: Keys | None = None
+    ) -> list[T | Undetermined]:
+        """Many chains."""
+        return [attempted(lambda one: tell(one, self.prove(one, keys)), model) for model in models]
 
     def verify(self, model: str, keys: Keys | None = None) -> tuple[Break, ...]:
         """What is wrong with a chain."""

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from gatewright.connection import Connection
 from gatewright.connection.together import FEW, chunks, side_by_side
@@ -41,6 +41,13 @@ _ABOUT = (
     "Each parameter of the run is one entry; its body and evidence are among the artifacts. "
     "Check it with `gatewright audit verify`."
 )
+
+
+T = TypeVar("T")
+
+#: experiments by model; runs by their experiment's id; each as MLflow tells it
+_Experiments = Mapping[str, Mapping[str, Any]]
+_Runs = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,30 +96,36 @@ class MlflowLedger:
 
     def indexes(self, models: Sequence[str]) -> dict[str, tuple[Row, ...] | Undetermined]:
         """Many indexes: two requests each; if they are many, one for every hundred and one for the list of all."""
-        if len(models) > FEW:
-            known = self._experiments(models)
-            runs = self._runs([str(e["experiment_id"]) for e in known.values()])
-        else:
-            known, runs = {}, {}
+        listed = self._list(models)
 
         def rows(model: str) -> tuple[Row, ...]:
-            if not runs:
-                return self.rows(model)
-            return self._listed(model, known[model], runs) if model in known else ()
+            found = self._find(model) if listed is None else self._listed(model, *listed)
+            return () if found is None else _index(found)
 
         found = side_by_side(lambda model: attempted(rows, model), models)
         return dict(zip(models, found, strict=True))
 
-    def _listed(self, model: str, experiment: Mapping[str, Any], runs: Mapping[str, Any]) -> tuple[Row, ...]:
-        """The rows of a ledger whose experiment and run are among those that were listed."""
-        what = f"read the ledger of {model}"
-        run = runs.get(self._run_of(what, model, experiment_name(model), experiment))
-        if run is None:
-            return self.rows(model)
-        self._seen[model] = _chain(what, model, experiment, run, self.address)
-        return _index(self._seen[model])
+    def _list(self, models: Sequence[str]) -> tuple[_Experiments, _Runs] | None:
+        """The experiments of many ledgers, by model, and the runs in them; None where they are few."""
+        if len(models) <= FEW:
+            return None
+        known = self._experiments(models)
+        return known, self._runs([str(e["experiment_id"]) for e in known.values()])
 
-    def _experiments(self, models: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    def _listed(self, model: str, experiments: _Experiments, runs: _Runs) -> Chain | None:
+        """A ledger whose experiment and run are among those that were listed."""
+        experiment = experiments.get(model)
+        if experiment is None:
+            return None
+        what = f"read the ledger of {model}"
+        wanted = self._run_of(what, model, experiment_name(model), experiment)
+        run = next((r for r in runs.get(str(experiment["experiment_id"]), ()) if r["info"]["run_id"] == wanted), None)
+        if run is None:
+            return self._find(model)
+        self._seen[model] = _chain(what, model, experiment, run, self.address)
+        return self._seen[model]
+
+    def _experiments(self, models: Iterable[str]) -> _Experiments:
         """The experiments that are these models' ledgers, deleted ones too."""
         named = {experiment_name(model): model for model in models}
         listed = self._pages(
@@ -125,8 +138,8 @@ class MlflowLedger:
         )
         return {named[e["name"]]: e for e in listed if e["name"] in named}
 
-    def _runs(self, experiments: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        """Every run of some experiments, by its id."""
+    def _runs(self, experiments: Sequence[str]) -> _Runs:
+        """Every run of some experiments, by the experiment's id."""
 
         def read(ids: Sequence[str]) -> list[Mapping[str, Any]]:
             what = "read the ledgers"
@@ -136,8 +149,11 @@ class MlflowLedger:
                 )
             )
 
-        found = side_by_side(read, list(chunks(experiments, _LEDGERS)))
-        return {run["info"]["run_id"]: run for runs in found for run in runs}
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for runs in side_by_side(read, list(chunks(experiments, _LEDGERS))):
+            for run in runs:
+                found.setdefault(str(run["info"]["experiment_id"]), []).append(run)
+        return found
 
     def entry(self, model: str, row: Row) -> Entry | None:
         """One body, in one request where the ledger has been read before."""
@@ -276,9 +292,25 @@ class MlflowLedger:
     def prove(self, model: str, keys: Keys | None = None) -> Proof:
         """Everything that is wrong with a ledger: its chain, what is stored with it, signatures, runs beside it."""
         found = self._find(model)
-        if found is None:
-            return Proof()
-        what = f"verify the ledger of {model}"
+        return Proof() if found is None else self._prove(found, self._runs([found.experiment]), keys)
+
+    def prove_all(
+        self, models: Sequence[str], tell: Callable[[str, Proof], T], keys: Keys | None = None
+    ) -> list[T | Undetermined]:
+        """Many, side by side; what one request can tell of a hundred ledgers is asked of a hundred at once."""
+        listed = self._list(models)
+
+        def told(model: str) -> T:
+            found = None if listed is None else self._listed(model, *listed)
+            if found is None or listed is None:
+                return tell(model, self.prove(model, keys))
+            return tell(model, self._prove(found, listed[1], keys))
+
+        return side_by_side(lambda model: attempted(told, model), models)
+
+    def _prove(self, found: Chain, runs: _Runs, keys: Keys | None) -> Proof:
+        """runs: at least those of the ledger's own experiment."""
+        what = f"verify the ledger of {found.model}"
 
         def read(path: str) -> bytes | None:
             return self._connection.read(what, found.artifacts, path)
@@ -291,12 +323,12 @@ class MlflowLedger:
         attached = dict(zip(names, files, strict=True))
         breaks = (
             *_unopened(found),
-            *chain.verify(model, found.lines, bodies),
+            *chain.verify(found.model, found.lines, bodies),
             *chain.verify_attachments(bodies, lambda n, name: attached.get((n, name))),
             *(() if keys is None else envelope.verify(rows, bodies, _seals(rows, read), keys)),
             *_misplaced(found, bodies.get(0)),
             *self._tail(what, found),
-            *self._strays(what, found),
+            *_strays(found, runs),
         )
         return Proof(tuple(sorted(breaks, key=lambda b: b.n)), found.lines, bodies, attached)
 
@@ -314,24 +346,6 @@ class MlflowLedger:
             if match and int(match[1]) > max(last, told):
                 text = "its body is stored, but it is not in the index: a writer was interrupted, or it was deleted"
                 yield Break(int(match[1]), text, note=True)
-
-    def _strays(self, what: str, found: Chain) -> Iterator[Break]:
-        """Runs beside the one that holds the chain."""
-        runs = self._pages(
-            what,
-            "runs/search",
-            "runs",
-            experiment_ids=[found.experiment],
-            run_view_type="ALL",
-            max_results=1000,
-        )
-        for run in runs:
-            if run["info"]["run_id"] == found.run:
-                continue
-            lines = _pairs(run.get("data", {}).get("params"))
-            text = f"run {run['info']['run_id']} stands in the ledger's experiment and does not belong there"
-            begun = f"; it holds {len(lines)} entries of its own" if chain.key(0) in lines else ""
-            yield Break(0, text + begun, note=not begun)
 
     def repair(self, model: str) -> tuple[str, ...]:
         """Deletes drafts that a dead writer left, and names the run that holds the chain where that was lost.
@@ -455,6 +469,17 @@ def _chain(what: str, model: str, experiment: Mapping[str, Any], run: Mapping[st
     tip = _pairs(data.get("tags")).get(TIP_TAG, "")
     lines = _pairs(data.get("params"))
     return Chain(model, str(experiment["experiment_id"]), info["run_id"], str(info["artifact_uri"]), lines, tip)
+
+
+def _strays(found: Chain, runs: _Runs) -> Iterator[Break]:
+    """Runs beside the one that holds the chain."""
+    for run in runs.get(found.experiment, ()):
+        if run["info"]["run_id"] == found.run:
+            continue
+        lines = _pairs(run.get("data", {}).get("params"))
+        text = f"run {run['info']['run_id']} stands in the ledger's experiment and does not belong there"
+        begun = f"; it holds {len(lines)} entries of its own" if chain.key(0) in lines else ""
+        yield Break(0, text + begun, note=not begun)
 
 
 def _unopened(found: Chain) -> Iterator[Break]:
