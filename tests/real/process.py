@@ -58,10 +58,24 @@ def running(
             **as_user,
         )
     try:
-        _wait(process, ready, log)
-        yield process
+        with _leash(process.pid):
+            _wait(process, ready, log)
+            yield process
     finally:
         _stop(process, stop_signal)
+
+
+@contextmanager
+def _leash(leader: int) -> Iterator[None]:
+    """Ends the group if this process dies before it can do so itself: the pipe then has no other end any more."""
+    words = ["sh", "-c", 'read -r _ || kill -s KILL -- "-$1"', "leash", str(leader)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True) as holder:
+        assert holder.stdin is not None
+        try:
+            yield
+        finally:
+            holder.stdin.write(b"\n")
+            holder.stdin.flush()
 
 
 def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +15,7 @@ import pytest
 from _pytest.outcomes import Failed, Skipped
 
 from real.faults import HTML, Answer, Drop, Faults
-from real.process import DidNotStart, absent, running
+from real.process import PATIENCE, DidNotStart, absent, running
 from real.tracking import Store
 from real.versions import make_version
 
@@ -199,6 +202,28 @@ def test_a_process_and_its_children_end_with_the_block(tmp_path: Path) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(int(parent), 0)
     assert _gone(int(child))
+
+
+def test_a_server_ends_with_tests_that_were_killed(tmp_path: Path) -> None:
+    """An interrupted run leaves nothing behind that listens."""
+    pid = tmp_path / "pid"
+    server = f"import os, pathlib, time; pathlib.Path({str(pid)!r}).write_text(f'{{os.getpid()}} end'); time.sleep(600)"
+    script = (
+        "import os, pathlib, signal, sys\n"
+        "from real.process import running\n"
+        f"pid = pathlib.Path({str(pid)!r})\n"
+        "ready = lambda: pid.exists() and pid.read_text().endswith('end')\n"
+        f"with running([sys.executable, '-c', {server!r}], ready=ready, log=pathlib.Path({str(tmp_path / 'log')!r})):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    tests = str(Path(__file__).parents[1])
+    killed = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": tests}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    number = int(pid.read_text().split()[0])
+    deadline = time.monotonic() + PATIENCE
+    while not _gone(number) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert _gone(number)
 
 
 def _gone(pid: int) -> bool:
