@@ -287,3 +287,27 @@ def test_a_ledger_put_under_another_models_name_is_found_out(scene: Scene) -> No
         ledger.rows("churn")
     scene.store.client().set_experiment_tag(scene.experiment, "gatewright.model", "churn")
     assert {b.n for b in ledger.verify("churn") if not b.note} == {0, 1, 2, 3, 4, 5}
+
+
+def test_a_changed_body_decides_nothing(scene: Scene) -> None:
+    """Files can be overwritten where the index cannot: who agreed to what is never read from other bytes."""
+    file = scene.files(1) / "entry.json"
+    file.write_bytes(file.read_bytes().replace(b"anna", b"anne"))
+    ledger = MlflowLedger(connect(scene.store.uri))
+    with pytest.raises(Undetermined, match="entry 1: its body was changed"):
+        ledger.entry(MODEL, scene.rows[1])
+    with pytest.raises(Undetermined, match="entry 1: its body was changed"):
+        ledger.entries(MODEL, scene.rows[1:])
+
+
+def test_a_changed_attachment_decides_nothing(scene: Scene) -> None:
+    """A benchmark is measured once and read back from there: better numbers put in its place are refused."""
+    (scene.files(4) / "evidence.json").write_bytes(b'{"entry":5}')
+    with pytest.raises(Undetermined, match=r"entry 4: its evidence\.json was changed"):
+        MlflowLedger(connect(scene.store.uri)).attachment(MODEL, scene.rows[4], "evidence.json")
+
+
+def test_a_file_that_was_laid_beside_an_entry_is_none_of_its_own(scene: Scene) -> None:
+    """What the entry does not name is not there, whoever put it into the folder."""
+    (scene.files(4) / "outcomes.json").write_bytes(b"{}")
+    assert MlflowLedger(connect(scene.store.uri)).attachment(MODEL, scene.rows[4], "outcomes.json") is None

@@ -31,13 +31,13 @@ class Ledger(Protocol):
         """The rows of many models, read together; where one's cannot be read, why not."""
 
     def entry(self, model: str, row: Row) -> Entry | None:
-        """The body that a row stands for; None where it is gone. Not verified: see `verify`."""
+        """The body that a row stands for; None where it is gone, Undetermined where it was changed."""
 
     def entries(self, model: str, rows: Sequence[Row]) -> tuple[Entry | None, ...]:
         """The bodies of many rows, in their order, read side by side."""
 
     def attachment(self, model: str, row: Row, name: str) -> bytes | None:
-        """What was stored under `name` with an entry; None where there is no such thing."""
+        """What was stored under `name` with an entry; None where there is no such thing, Undetermined if changed."""
 
     def append(self, entry: Entry, attachments: Mapping[str, bytes]) -> Row | None:
         """Adds `entry` as number `entry.n`; None, and nothing added, if that number is already taken.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from gatewright.ledger import entry as chain
-from gatewright.ledger.entry import Entry, Row
+from gatewright.ledger.entry import Entry, Row, sha256
 from gatewright.ledger.envelope import ENVELOPE, Signer, seal
 from gatewright.problem import Undetermined
 
@@ -58,6 +58,30 @@ def joined(entry: Entry, rows: Sequence[Row], attachments: Mapping[str, bytes], 
             "Run the command again.",
         )
     return chain.seal(entry if entry.nonce else replace(entry, nonce=new_id()), attachments)
+
+
+def opened(model: str, row: Row, content: bytes | None) -> Entry | None:
+    """A body as it was written, None where it is gone; Undetermined for any other bytes than the index names.
+
+    The index cannot be rewritten through MLflow, while files can: what decides is held against it at every reading.
+    """
+    if content is None:
+        return None
+    if sha256(content) != row.digest:
+        raise broken(model, f"entry {row.n}: its body was changed after it was written")
+    try:
+        return chain.parse_body(content)
+    except ValueError as e:
+        raise broken(model, f"entry {row.n}: {e}") from e
+
+
+def attached(model: str, entry: Entry | None, name: str, read: Callable[[str], bytes | None]) -> bytes | None:
+    """What was stored with an entry, None where nothing was or it is gone; Undetermined for any other bytes."""
+    meant = entry.attachments.get(name) if entry else None
+    content = None if meant is None else read(name)
+    if entry and content is not None and sha256(content) != meant:
+        raise broken(model, f"entry {entry.n}: its {name} was changed after it was written")
+    return content
 
 
 def attempted(read: Callable[[str], T], model: str) -> T | Undetermined:

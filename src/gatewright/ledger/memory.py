@@ -11,7 +11,19 @@ from gatewright.ledger import entry as chain
 from gatewright.ledger import envelope
 from gatewright.ledger.entry import Break, Entry, Proof, Row
 from gatewright.ledger.envelope import ENVELOPE, Keys, Signer
-from gatewright.ledger.layout import BODY, at, attempted, broken, checked, folder, joined, opening, stored
+from gatewright.ledger.layout import (
+    BODY,
+    at,
+    attached,
+    attempted,
+    broken,
+    checked,
+    folder,
+    joined,
+    opened,
+    opening,
+    stored,
+)
 from gatewright.problem import Undetermined
 
 T = TypeVar("T")
@@ -48,11 +60,7 @@ class MemoryLedger:
 
     def entry(self, model: str, row: Row) -> Entry | None:
         """One body."""
-        content = self.files.get(model, {}).get(f"{folder(row)}/{BODY}")
-        try:
-            return None if content is None else chain.parse_body(content)
-        except ValueError as e:
-            raise broken(model, f"entry {row.n}: {e}") from e
+        return opened(model, row, self._file(model, row, BODY))
 
     def entries(self, model: str, rows: Sequence[Row]) -> tuple[Entry | None, ...]:
         """Many bodies."""
@@ -60,7 +68,10 @@ class MemoryLedger:
 
     def attachment(self, model: str, row: Row, name: str) -> bytes | None:
         """What was stored with an entry."""
-        return self.files.get(model, {}).get(f"{folder(row)}/{checked(name)}")
+        return attached(model, self.entry(model, row), checked(name), lambda name: self._file(model, row, name))
+
+    def _file(self, model: str, row: Row, name: str) -> bytes | None:
+        return self.files.get(model, {}).get(f"{folder(row)}/{name}")
 
     def append(self, entry: Entry, attachments: Mapping[str, bytes]) -> Row | None:
         """Adds an entry, or leaves everything as it is."""

@@ -20,7 +20,19 @@ from gatewright.ledger import entry as chain
 from gatewright.ledger import envelope
 from gatewright.ledger.entry import Break, Entry, Proof, Row
 from gatewright.ledger.envelope import ENVELOPE, Keys, Signer
-from gatewright.ledger.layout import BODY, at, attempted, broken, checked, folder, joined, opening, stored
+from gatewright.ledger.layout import (
+    BODY,
+    at,
+    attached,
+    attempted,
+    broken,
+    checked,
+    folder,
+    joined,
+    opened,
+    opening,
+    stored,
+)
 from gatewright.problem import Undetermined
 
 PREFIX = "gatewright/"
@@ -74,6 +86,7 @@ class MlflowLedger:
     ) -> None:
         self._connection, self._new_id, self._now_ms, self._signer = connection, new_id, now_ms, signer
         self._seen: dict[str, Chain] = {}
+        self._opened: dict[str, Entry] = {}
         self.address = connection.address
 
     def models(self) -> tuple[str, ...]:
@@ -156,12 +169,11 @@ class MlflowLedger:
         return found
 
     def entry(self, model: str, row: Row) -> Entry | None:
-        """One body, in one request where the ledger has been read before."""
-        content = self._file(model, row, BODY)
-        try:
-            return None if content is None else chain.parse_body(content)
-        except ValueError as e:
-            raise broken(model, f"entry {row.n}: {e}") from e
+        """One body, in one request where the ledger has been read before, and in none where the body has."""
+        found = self._opened.get(row.digest) or opened(model, row, self._file(model, row, BODY))
+        if found is not None:
+            self._opened[row.digest] = found
+        return found
 
     def entries(self, model: str, rows: Sequence[Row]) -> tuple[Entry | None, ...]:
         """Many bodies, read side by side."""
@@ -170,7 +182,7 @@ class MlflowLedger:
 
     def attachment(self, model: str, row: Row, name: str) -> bytes | None:
         """What was stored with an entry."""
-        return self._file(model, row, checked(name))
+        return attached(model, self.entry(model, row), checked(name), lambda name: self._file(model, row, name))
 
     def append(self, entry: Entry, attachments: Mapping[str, bytes]) -> Row | None:
         """Adds an entry: its parts first, then the param that makes it count; then it is read back."""
