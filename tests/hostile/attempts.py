@@ -168,6 +168,12 @@ def redirect_a_pair() -> object:
 
 
 @attempt
+def redirect_a_raw_pair() -> object:
+    """Makes a pair of raw sockets, which the kernel takes for sockets of datagrams."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_RAW)
+
+
+@attempt
 def pair_of_sockets() -> object:
     """Makes a connected pair, as event loops do."""
     for end in socket.socketpair():

@@ -89,6 +89,7 @@ def test_no_open_file_of_the_gate_is_inherited(spying: Spying) -> None:
         "netlink",
         "unix_socket_like_dockers",
         "redirect_a_pair",
+        "redirect_a_raw_pair",
     ],
 )
 def test_it_cannot_speak_to_anybody(spying: Spying, attempt: str) -> None:

@@ -19,7 +19,7 @@ ABSENT = _ERRNO | errno.ENOSYS
 _LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 
-_AF_UNIX, _SOCK_DGRAM, _SOCK_KIND = 1, 2, 0xF
+_AF_UNIX, _SOCK_STREAM, _SOCK_KIND = 1, 1, 0xF
 _NEW_NAMESPACES = 0x7E020000
 _X32 = 0x40000000
 
@@ -183,13 +183,13 @@ def _no_flags(index: int, flags: int) -> list[Instruction]:
 
 
 def _pair() -> list[Instruction]:
-    """A connected UNIX pair. Not of datagrams: such a socket could be pointed elsewhere afterwards."""
+    """A connected UNIX pair of streams. Datagrams can be sent elsewhere all the same, and raw sockets are datagrams."""
     return [
         _argument(0),
-        (_EQUAL, 0, 3, _AF_UNIX),
+        (_EQUAL, 0, 4, _AF_UNIX),
         _argument(1),
         (_AND, 0, 0, _SOCK_KIND),
-        (_EQUAL, 0, 1, _SOCK_DGRAM),
-        (_RETURN, 0, 0, DENIED),
+        (_EQUAL, 0, 1, _SOCK_STREAM),
         (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, DENIED),
     ]
