@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import hmac
+import io
 import json
 import random
+import socket
 import threading
 import time
 from collections import OrderedDict
@@ -18,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 from gatewright.forge.github import API
 from gatewright.forge.rest import Rest
@@ -178,10 +180,10 @@ class Relay:
         return 202, "passed on"
 
 
-def serve(relay: Relay, host: str, port: int) -> ThreadingHTTPServer:
+def serve(relay: Relay, host: str, port: int, patience: float = PATIENCE) -> ThreadingHTTPServer:
     """A server that listens, and answers once `serve_forever` runs; raises UsageError where the port is taken."""
     try:
-        return _Server((host, port), type("Handler", (_Handler,), {"relay": relay}))
+        return _Server((host, port), type("Handler", (_Handler,), {"relay": relay, "timeout": patience}))
     except OSError as error:
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}", "choose another --port") from error
 
@@ -211,17 +213,38 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
 
+class _Punctual(io.RawIOBase):
+    """What a sender sends, all of it within its time: who sends byte by byte begins no new one with each."""
+
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        self._connection, self._end = connection, time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the sender was too slow")
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
 class _Handler(BaseHTTPRequestHandler):
     server_version = "gatewright"
     sys_version = ""
-    timeout = PATIENCE
+    timeout: ClassVar[float | None] = PATIENCE
     relay: Relay
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = io.BufferedReader(_Punctual(self.connection, self.timeout or PATIENCE))
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
             return self._answer(411, "a length is needed")
-        if int(length) > LARGEST:
+        if len(length) > 10 or int(length) > LARGEST:
             return self._answer(413, "too long")
         body = self.rfile.read(int(length))
         if len(body) < int(length):

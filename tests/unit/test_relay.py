@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +16,7 @@ import pytest
 
 from gatewright.problem import Undetermined, UsageError
 from gatewright.relay import REMEMBERED, TOLERANCE, Delivery, Memory, Refused, Registered, Relay, check, relay_secrets
+from gatewright.relay import serve as serve_relay
 from gatewright.relay import sign as signed
 
 SECRET, NOW = "correct horse", 1_800_000_000.0
@@ -135,3 +141,32 @@ def test_without_a_secret_it_does_not_start() -> None:
     with pytest.raises(UsageError, match="GATEWRIGHT_WEBHOOK_SECRET is not set"):
         relay_secrets({"GATEWRIGHT_WEBHOOK_SECRET": "  "})
     assert relay_secrets({"GATEWRIGHT_WEBHOOK_SECRET": "new old"}) == ("new", "old")
+
+
+@pytest.fixture
+def impatient() -> Iterator[socket.socket]:
+    """A line to a relay that gives its senders half a second."""
+    relay = Relay((SECRET,), lambda found: None, lambda line: None)
+    with serve_relay(relay, "127.0.0.1", 0, patience=0.5) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with socket.create_connection(server.server_address[:2]) as line:  # type: ignore[arg-type]
+            yield line
+        server.shutdown()
+
+
+@pytest.mark.parametrize("begun", [b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", b"POST / HTTP/1.1\r\nX: "])
+def test_who_sends_byte_by_byte_gets_no_more_time_than_others(impatient: socket.socket, begun: bytes) -> None:
+    """Each byte would begin the waiting anew, and a few hundred such senders would be all that is ever heard."""
+    impatient.sendall(begun)
+    with suppress(ConnectionError):
+        for sent in itertools.count():
+            assert sent < 2000, "it still listens"
+            impatient.sendall(b"x")
+            time.sleep(0.01)  # a sender's own pace, which is what this is about
+    impatient.close()
+
+
+def test_a_length_of_thousands_of_digits_is_too_long(impatient: socket.socket) -> None:
+    """Python would refuse to read such a number, and the handler would end in a traceback."""
+    impatient.sendall(b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
+    assert b" 413 " in impatient.recv(100)
