@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,7 +21,10 @@ class Folder:
     def get(self, path: str, limit: int) -> bytes:
         """A file's content."""
         try:
-            with self._at(path).open("rb") as file:
+            # A pipe, which whoever writes there can lay down, is not waited for.
+            with open(self._at(path), "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise Refused("unreachable", f"{path} is no plain file")
                 content = file.read(limit + 1)
         except FileNotFoundError as e:
             raise Refused("absent", f"{path} is not there") from e

@@ -101,7 +101,8 @@ def main_flavor(flavors: Mapping[Any, Any]) -> str:
     pyfunc = flavors.get(_PYFUNC)
     if not isinstance(pyfunc, Mapping):
         return ", ".join(sorted(map(str, flavors)))
-    loader = str(pyfunc.get("loader_module", ""))
+    told = pyfunc.get("loader_module")
+    loader = told if isinstance(told, str) else ""
     package, _, rest = loader.partition(".")
     if package != "mlflow" or not rest:
         return loader or _PYFUNC

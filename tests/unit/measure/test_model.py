@@ -69,6 +69,7 @@ HOSTILE = {
     "merge bomb": b"a: &a {x: 1}\nb: &b {<<: [*a, *a]}\nc: {<<: [*b, *b]}\n",
     "an object": b"a: !!python/object/apply:os.getcwd []\n",
     "a wrong tag": b"a: !!bool nonsense\n",
+    "a number in sixties": b"a: 1" + b":1" * 500_000,
     "huge": b"a: " + b"x" * MAX_BYTES,
 }
 
@@ -85,6 +86,20 @@ def test_a_hostile_mlmodel_file_is_unreadable_and_harms_nothing(look: Look, cont
 def test_shared_parts_of_an_mlmodel_file_are_read(look: Look) -> None:
     """YAML's own writer uses aliases where a value occurs twice; those are harmless."""
     assert look(SIZE, b"a: &a {x: 1}\nb: *a\nmodel_size_bytes: 7\n").value == 7
+
+
+#: fifty bytes a level, ten times as long each time it is spelled out
+_BOMB = b"a0: &a0 [x]\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize("path", [SIZE, FLAVOR])
+def test_what_aliases_would_make_long_is_never_spelled_out(look: Look, path: Path) -> None:
+    """A date or a loader that is a list of lists of lists is none; written out it would fill every memory."""
+    told = b"utc_time_created: *a11\nmodel_size_bytes: 7\nflavors: {python_function: {loader_module: *a11}}\n"
+    fact = look(path, _BOMB + told)
+    assert (fact.state, fact.value, fact.at) == ("known", 7 if path == SIZE else "python_function", None)
 
 
 def test_an_age_counts_from_the_registration(look: Look) -> None:

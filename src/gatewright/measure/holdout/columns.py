@@ -157,8 +157,11 @@ def read_columns(table: Table, holdout: Holdout, model: Path, label: str) -> Col
 
 def _signature(model: Path) -> dict[str, str] | None:
     """The inputs by name, with MLflow's type; None where the model declares none."""
-    file = mlmodel.parse((model / "MLmodel").read_bytes()) if (model / "MLmodel").is_file() else None
-    block = file.fields.get("signature") if file else None
+    try:
+        file = mlmodel.parse(mlmodel.read_plain(model / "MLmodel", mlmodel.MAX_BYTES + 1))
+    except OSError:
+        return None
+    block = file.fields.get("signature")
     if not block:
         return None
     try:

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gatewright.canonical import digest_of
+from gatewright.measure import mlmodel
 from gatewright.measure.holdout.words import first_words, last_words
 from gatewright.problem import Undetermined
 
@@ -91,13 +90,13 @@ def requirements(folder: Path) -> tuple[str, ...]:
 
     Only names and versions: a model may not choose where packages come from. Raises Undetermined otherwise.
     """
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
 
     found = []
     for line in _lines(folder):
         try:
             parsed = Requirement(line)
-        except InvalidRequirement:
+        except (ValueError, RecursionError):
             raise _refused(f"its requirement {_shown(line)} is not a name with versions") from None
         if parsed.url:
             raise _refused(f"its requirement {_shown(line)} names a place to download from")
@@ -126,14 +125,16 @@ def _difference(line: str) -> str:
     from packaging.requirements import Requirement
 
     wanted = Requirement(line)
-    if wanted.marker is not None and not wanted.marker.evaluate():
-        return ""
     try:
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            return ""
         here = importlib.metadata.version(wanted.name)
+        if wanted.specifier.contains(here, prereleases=True):
+            return ""
     except importlib.metadata.PackageNotFoundError:
         return f"{wanted.name} (absent here)"
-    if wanted.specifier.contains(here, prereleases=True):
-        return ""
+    except ValueError:  # what was written is a requirement and makes no sense: `python_version ~= "abc"`
+        return f"{_shown(line)} (cannot be compared)"
     return f"{wanted.name} {str(wanted.specifier).removeprefix('==')} (here {here})"
 
 
@@ -163,7 +164,7 @@ def _conda(folder: Path) -> list[str]:
     fields = _yaml(folder / "conda.yaml")
     listed = fields.get("dependencies")
     pip = [d["pip"] for d in listed if isinstance(d, dict) and "pip" in d] if isinstance(listed, list) else []
-    return [str(line) for lines in pip if isinstance(lines, list) for line in lines]
+    return [line for lines in pip if isinstance(lines, list) for line in lines if isinstance(line, str)]
 
 
 def _python_of(folder: Path) -> str:
@@ -271,8 +272,16 @@ def _prefixes() -> tuple[Path, ...]:
 def _linked(packages: Iterable[Path]) -> tuple[Path, ...]:
     """The folders that `.pth` files name: packages installed for editing. Lines of code are left alone."""
     files = [f for folder in packages if folder.is_dir() for f in sorted(folder.glob("*.pth"))]
-    named = [(f, line.strip()) for f in files for line in (_read(f) or "").splitlines()]
+    named = [(f, line.strip()) for f in files for line in _lines_of(f)]
     return tuple(f.parent / line for f, line in named if line and not line.startswith(("#", "import")))
+
+
+def _lines_of(file: Path) -> list[str]:
+    """The lines of a file of ours, which may be a link: installers make them."""
+    try:
+        return file.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
 
 
 def _existing(paths: Iterable[Path]) -> tuple[Path, ...]:
@@ -281,18 +290,13 @@ def _existing(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 def _read(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return file.read(_MAX_BYTES).decode("utf-8", "replace")
+        return mlmodel.read_plain(path, _MAX_BYTES).decode("utf-8", "replace")
     except OSError:
         return None
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        fields = yaml.safe_load(_read(path) or "")
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
+    return dict(mlmodel.parse((_read(path) or "").encode()).fields)
 
 
 def _name(requirement: str) -> str:

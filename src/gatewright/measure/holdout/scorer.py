@@ -357,8 +357,7 @@ class Scorer:
 def _flavor(folder: Path, label: str) -> str:
     """What loads the model, by its MLmodel file. Raises Undetermined if there is none."""
     try:
-        with (folder / "MLmodel").open("rb") as file:
-            model = mlmodel.parse(file.read(mlmodel.MAX_BYTES + 1))
+        model = mlmodel.parse(mlmodel.read_plain(folder / "MLmodel", mlmodel.MAX_BYTES + 1))
     except OSError as e:
         model = MLmodel("", fault=f"its MLmodel file cannot be read ({e.strerror})")
     flavors = model.fields.get("flavors")

@@ -237,3 +237,39 @@ def test_the_current_environment_is_this_interpreter_with_its_folders(tmp_path: 
     assert (found.python, found.isolated) == (Path(sys.executable), False)
     assert any(Path(p) in found.readable for p in (sys.prefix, sys.base_prefix))
     assert all(folder.is_dir() for folder in found.readable)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "numpy; python_version ~= 'abc'",
+        "numpy>=" + "9" * 5000,
+        "numpy; " + "(" * 5000 + "python_version == '3'" + ")" * 5000,
+    ],
+)
+def test_a_requirement_that_makes_no_sense_is_told_and_ends_nothing(logged: Logged, line: str) -> None:
+    """Whoever made the model wrote it: a warning, never an exception of somebody else's library."""
+    assert "numpy" in said(logged(line))
+
+
+@pytest.mark.parametrize(
+    "text", ["a: !!bool x\n", "a: !!timestamp x\n", "a: !!float\n", "dependencies: [{pip: [[x]]}]\n"]
+)
+def test_a_hostile_conda_file_names_no_requirement(logged: Logged, text: str) -> None:
+    """It is read as carefully as the MLmodel file beside it."""
+    assert said(logged(None, conda_yaml=text)) == ""
+
+
+def test_what_a_link_points_at_is_not_quoted(logged: Logged, tmp_path: Path) -> None:
+    """The gate may read what the model's author may not: a link would put its first line into the report."""
+    (tmp_path / "netrc").write_text("machine registry login gate password hunter2\n")
+    folder = logged(None)
+    (folder / "requirements.txt").symlink_to(tmp_path / "netrc")
+    assert "hunter2" not in said(folder)
+
+
+def test_a_pipe_in_a_models_folder_is_not_waited_for(logged: Logged) -> None:
+    """Nobody ever writes to it."""
+    folder = logged(None)
+    os.mkfifo(folder / "requirements.txt")
+    assert said(folder) == ""
