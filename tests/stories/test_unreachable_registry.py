@@ -84,3 +84,21 @@ def test_a_server_that_is_not_there_is_undetermined(tmp_path: Path) -> None:
     end = gatewright("evaluate", "m/1", "--to", "production", uri="http://127.0.0.1:9", folder=tmp_path, env=QUICK)
     assert end.code == 3
     assert "127.0.0.1:9 cannot be reached" in " ".join(end.err.split())
+
+
+@pytest.mark.server
+def test_what_nobody_foresaw_is_undetermined_and_no_verdict(model: str, faults: Faults, tmp_path: Path) -> None:
+    """An answer of a shape that no server gives: exit 3 and one line, not a trace and the 1 of a failed check."""
+    assert gatewright("promote", f"{model}/1", "--to", "production", uri=faults.uri, folder=tmp_path).code == 0
+    faults.when(lambda r: r.path.endswith("runs/search"), Answer(200, b'{"runs": [{"info": 7}]}'))
+    end = gatewright("audit", "verify", model, uri=faults.uri, folder=tmp_path)
+    assert end.code == 3, end
+    assert "came to an unforeseen end" in end.err and "TypeError" in end.err
+    assert "Traceback" not in end.err
+
+
+def test_an_address_that_is_none_is_a_wrong_command(tmp_path: Path) -> None:
+    """Exit 2, and what to write."""
+    write_policy(tmp_path, "fraud", ["production:", "  stage: Production", "  checks: [run.accuracy > 0.9]"])
+    end = gatewright("status", "fraud", uri="http://gate:hunter2@[bad", folder=tmp_path)
+    assert (end.code, "is no address of a registry" in end.err, "hunter2" in end.err) == (2, True, False), end

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from gatewright import ladder
 from gatewright.action.audience import ThreadAudience
@@ -36,10 +37,15 @@ from gatewright.webhook import SECRET, URL, Webhook, webhook
 
 #: variables whose values the log must never show, besides the Action's own inputs
 SECRETS = (
-    *("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD", "DATABRICKS_TOKEN", "AWS_SECRET_ACCESS_KEY"),
+    *("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD", "DATABRICKS_TOKEN", "DATABRICKS_CLIENT_SECRET"),
+    *("AWS_SECRET_ACCESS_KEY", "AZURE_CLIENT_SECRET"),
     *("AWS_SESSION_TOKEN", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_CONNECTION_STRING", "GATEWRIGHT_SIGNING_KEY"),
     *(URL, SECRET),
 )
+
+
+_LOGIN = re.compile(r"://([^/?#\s]*)@")
+_SHORTEST_TOKEN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,5 +194,8 @@ def secrets(inputs: Inputs, environment: Mapping[str, str]) -> Iterator[str]:
     yield from (environment.get(name, "") for name in SECRETS)
     addresses = (inputs.tracking_uri, inputs.registry_uri)
     for address in (*addresses, *(environment.get(n, "") for n in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"))):
-        password = urlsplit(address).password or ""
-        yield from {password, unquote(password)}
+        login = _LOGIN.search(address)
+        user, _, password = login[1].partition(":") if login else ("", "", "")
+        # A name that stands alone before a host is a token; as a word of the log a short one is none.
+        hidden = password or (user if len(user) >= _SHORTEST_TOKEN else "")
+        yield from {hidden, unquote(hidden)}

@@ -9,11 +9,12 @@ from datetime import datetime
 from gatewright.action import live, shown
 from gatewright.action.converse import obey, refresh
 from gatewright.action.drift import drift
-from gatewright.action.intent import READING, FailOn, Intent, Nothing, Verb, read_inputs, read_intent
+from gatewright.action.intent import READING, FailOn, Inputs, Intent, Nothing, Verb, read_inputs, read_intent
 from gatewright.action.job import Job, open_job, read_event, secrets
 from gatewright.action.runner import Runner
 from gatewright.action.shown import Shown
 from gatewright.action.verbs import Ended, evaluate, forbidding, promote, rollback, status, tell
+from gatewright.connection.refusal import unforeseen
 from gatewright.decision import Reason
 from gatewright.problem import GatewrightError, Problem, UsageError
 from gatewright.report.model import Failure
@@ -25,8 +26,8 @@ def action(environment: Mapping[str, str], now: Callable[[], datetime]) -> int:
     inputs = read_inputs(environment)
     if isinstance(inputs, Problem):
         return _wrong(runner, inputs)
-    runner.mask(secrets(inputs, environment))
     try:
+        runner.mask(secrets(inputs, environment))
         event = read_event(environment)
         intent = read_intent(inputs, environment.get("GITHUB_EVENT_NAME", ""), event, environment)
         if isinstance(intent, Problem):
@@ -38,9 +39,15 @@ def action(environment: Mapping[str, str], now: Callable[[], datetime]) -> int:
         job = open_job(inputs, intent, runner, environment, now)
         return allowed(inputs.fail_on, _VERBS[intent.verb](job).code)
     except GatewrightError as error:
-        ending = shown.of_failure(Failure(error, inputs.model, None, inputs.target), Intent("evaluate"), shown.Place())
-        tell(runner, replace(ending, key=""), str(error))
-        return allowed(inputs.fail_on, error.exit_code)
+        return _failed(runner, inputs, error)
+    except Exception as error:  # exit code 1 would be a verdict, and a trace in the log may hold commands to the runner
+        return _failed(runner, inputs, unforeseen(error))
+
+
+def _failed(runner: Runner, inputs: Inputs, error: GatewrightError) -> int:
+    ending = shown.of_failure(Failure(error, inputs.model, None, inputs.target), Intent("evaluate"), shown.Place())
+    tell(runner, replace(ending, key=""), str(error))
+    return allowed(inputs.fail_on, error.exit_code)
 
 
 def idle(intent: Intent | Nothing, *, registry: bool) -> Shown | None:

@@ -15,6 +15,7 @@ from gatewright import __version__
 from gatewright.action.run import action
 from gatewright.cli import audit, drift, live, moves, parts, policy
 from gatewright.cli.parts import EPILOG, alert, said, show, subject_of
+from gatewright.connection.refusal import unforeseen
 from gatewright.demo import demo
 from gatewright.problem import GatewrightError, UsageError
 from gatewright.relay import listen
@@ -30,18 +31,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except GatewrightError as error:
-        failure = Failure(error, getattr(args, "model", "") or "", subject_of(args), getattr(args, "to", "") or "")
-        # It may be the very file that cannot be written: then the terminal has said so.
-        with suppress(UsageError):
-            show(args, failure)
-        alert(args, failure)
-        return error.exit_code
+        return _failed(args, error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 3
     except KeyboardInterrupt:
         print("interrupted; the ledger says whether a move was begun: gatewright status", file=sys.stderr)
         return 130
+    except Exception as error:  # exit code 1 would be a verdict, and a trace may hold what a stranger wrote
+        return _failed(args, unforeseen(error))
+
+
+def _failed(args: argparse.Namespace, error: GatewrightError) -> int:
+    failure = Failure(error, getattr(args, "model", "") or "", subject_of(args), getattr(args, "to", "") or "")
+    # It may be the very file that cannot be written: then the terminal has said so.
+    with suppress(UsageError):
+        show(args, failure)
+    alert(args, failure)
+    return error.exit_code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ from gatewright.connection.client import Client, default_uri
 from gatewright.connection.local import Folder
 from gatewright.connection.refusal import Refused, address_of, clean
 from gatewright.connection.rest import Rest, is_plain_http
-from gatewright.problem import Undetermined
+from gatewright.problem import Undetermined, UsageError
 
 #: the most that is read of one artifact, in bytes
 LARGEST = 64 * 2**20
@@ -209,6 +209,10 @@ class _Nothing:
 
 def _must_exist(uri: str) -> None:
     """MLflow would make a database that is not there; a registry that was never made is no empty registry."""
+    try:
+        urlsplit(uri)
+    except ValueError as e:
+        raise UsageError(f"{address_of(uri)} is no address of a registry: {e}", "write http://HOST:PORT") from None
     match = re.fullmatch(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?", uri)
     if match and match["path"] != ":memory:" and not Path(unquote(match["path"])).is_file():
         raise Undetermined(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import traceback
+from pathlib import Path
+
+from gatewright.problem import Undetermined
 
 _SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 _LOGIN_IN_URL = re.compile(r"(?<=://)[^/\s@'\"]+@")
@@ -48,3 +52,17 @@ def clean(text: str, longest: int = 300) -> str:
 def address_of(uri: str) -> str:
     """A URI without login, query and fragment."""
     return clean(re.sub(r"[?#].*", "", uri, flags=re.DOTALL))
+
+
+def unforeseen(error: Exception) -> Undetermined:
+    """What no part of the gate expected, as the end of a command: a defect, and no verdict about a model.
+
+    Of the trace the places alone are told, of the message what is safe to show: a stranger may have written it.
+    """
+    places = reversed(traceback.extract_tb(error.__traceback__)[-4:])
+    at = " < ".join(f"{Path(p.filename).name}:{p.lineno}" for p in places)
+    return Undetermined(
+        "the command came to an unforeseen end",
+        f"{type(error).__name__}: {clean(str(error)) or 'no reason was given'} ({at})",
+        "Run it again; if it ends so again, report this line. gatewright status shows whether a move was begun.",
+    )
