@@ -789,6 +789,20 @@ def test_all_commits_are_read_by_graphql(site: OnGitHub) -> None:
     assert {p.login for p in thread_of(site, number).contributors} == {"anna", "zoe"}
 
 
+def test_every_author_of_a_commit_is_read(site: OnGitHub) -> None:
+    """Whoever is named last of many may not approve their own work either."""
+    names = tuple(f"author-{n}" for n in range(99))
+    number = site.pull("anna", (("anna", *names),))
+    assert {p.login for p in thread_of(site, number).contributors} == {"anna", *names}
+
+
+def test_more_authors_of_a_commit_than_are_told_are_not_half_a_list(site: OnGitHub) -> None:
+    """Who stands beyond the end of the list may be the approver."""
+    number = site.pull("anna", (("anna", *(f"author-{n}" for n in range(100))),))
+    with pytest.raises(Undetermined, match="names 101 authors"):
+        site.another().thread(number)
+
+
 def test_a_fork_is_a_fork(site: OnGitHub) -> None:
     """Its author pushes what they like."""
     number = site.pull("anna")

@@ -19,11 +19,12 @@ _COMMENTS = f"""comments(first: 100, after: $comments) @include(if: $moreComment
 }}"""
 
 _USER = "login databaseId"
+_AUTHORS = f"authors(first: 100) {{ totalCount nodes {{ user {{ {_USER} }} }} }}"
 
-# `authors` has the co-authors too. 100 commits × 20 of them stay far below GitHub's limit of 500,000 nodes.
+# `authors` has the co-authors too. 100 commits × 100 of them stay far below GitHub's limit of 500,000 nodes.
 _COMMITS = f"""commits(first: 100, after: $commits) @include(if: $moreCommits) {{
   pageInfo {{ hasNextPage endCursor }}
-  nodes {{ commit {{ committer {{ user {{ {_USER} }} }} authors(first: 20) {{ nodes {{ user {{ {_USER} }} }} }} }} }}
+  nodes {{ commit {{ committer {{ user {{ {_USER} }} }} {_AUTHORS} }} }}
 }}"""
 
 QUERY = f"""query(
@@ -87,7 +88,7 @@ def _whole(what: str, nodes: list[Any] | None) -> list[Any]:
 
 
 def _thread(number: int, told: dict[str, Any], comments: list[Any], commits: list[Any]) -> Thread:
-    authors = (a for c in commits for a in [*c["commit"]["authors"]["nodes"], c["commit"]["committer"]] if a)
+    authors = (a for c in commits for a in [*_all_authors(number, c), c["commit"]["committer"]] if a)
     return Thread(
         number,
         told["title"],
@@ -100,6 +101,15 @@ def _thread(number: int, told: dict[str, Any], comments: list[Any], commits: lis
         told.get("isCrossRepository", False),
         _distinct(from_graphql(a["user"]) for a in authors),
     )
+
+
+def _all_authors(number: int, node: dict[str, Any]) -> list[Any]:
+    """Everybody whom a commit names: whoever stood beyond the end of a list could approve their own work."""
+    told = node["commit"]["authors"]
+    if told["totalCount"] > len(told["nodes"]):
+        why = f"one of its commits names {told['totalCount']} authors, more than GitHub tells"
+        raise Undetermined(f"could not read the commits of #{number}", why, "Squash the pull request's commits.")
+    return list(told["nodes"])
 
 
 def _comment(told: dict[str, Any]) -> Comment:

@@ -17,6 +17,11 @@ _UNSAFE_IN_ADDRESS = re.compile(r"[^\w/:.?=&%#~+,;@-]|[^\x00-\x7f]")
 _SHAPELESS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 #: what begins a formula, in letters of full width too
 _FORMULA = tuple("=+-@|%＝＋－＠")
+#: what a workflow's runner obeys in a log: at the start of a line, and wrapping begins lines anywhere; `##[` anywhere
+_RUNNER = re.compile(
+    r"(?i):(?=:(?:add-mask|add-matcher|add-path|debug|echo|endgroup|error|group|notice|remove-matcher|save-state"
+    r"|set-env|set-output|stop-commands|warning)\b)|#(?=#\[)"
+)
 #: a space of no width: it breaks a reference and is not seen
 _BREAK = "&#8203;"
 
@@ -27,8 +32,8 @@ def visible(text: str) -> str:
 
 
 def terminal(text: str) -> str:
-    """Nothing in it moves the cursor, changes colours or hides; line breaks stay."""
-    return "\n".join(map(visible, text.split("\n")))
+    """Nothing in it moves the cursor, changes colours, hides, or commands a workflow's runner; line breaks stay."""
+    return _RUNNER.sub(r"\g<0> ", "\n".join(map(visible, text.split("\n"))))
 
 
 def sheet(text: str) -> str:

@@ -38,7 +38,7 @@ def test_what_people_wrote_is_printed_where_no_command_is_looked_for(tmp_path: P
     """Between stop-commands and a word that nobody can have written into it."""
     ours, log = runner(tmp_path)
     ours.print("::error::owned\n::w0rd")
-    assert log.getvalue() == "::stop-commands::w0rd\n::error::owned\n::w0rd\n::w0rd::\n"
+    assert log.getvalue() == "::stop-commands::w0rd\n: :error::owned\n::w0rd\n::w0rd::\n"
 
 
 def test_control_characters_never_reach_the_log(tmp_path: Path) -> None:

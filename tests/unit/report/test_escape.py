@@ -70,6 +70,24 @@ def test_an_address_stays_one_address(text: str) -> None:
     assert escape.link("x", f"javascript:{text}") == escape.link("x", "") == "x"
 
 
+@given(
+    st.text("ab :#[]-\n", max_size=12),
+    st.sampled_from(["::error::x", "::Add-Mask::x", "##[group]x", "::stop-commands::x"]),
+)
+@example("a" * 40, "::set-output name=verdict::pass")
+def test_a_log_of_a_workflow_commands_nobody(before: str, command: str) -> None:
+    """The command line runs in workflows too, and its lines may break wherever a command would begin."""
+    shown = escape.terminal(before + command)
+    for start in range(len(shown)):
+        assert not re.match(r"::(error|add-mask|stop-commands|set-output)\b", shown[start:], re.IGNORECASE)
+        assert not shown.startswith("##[", start)
+
+
+def test_two_colons_in_a_name_stay_as_they_are() -> None:
+    """No more is taken apart than a runner would obey."""
+    assert escape.terminal("val::auc ns::errors_rate ## [x]") == "val::auc ns::errors_rate ## [x]"
+
+
 def test_names_of_pictures_stay_words() -> None:
     """GitHub draws `:tada:`; a place in a file has colons too, and stays as it can be copied."""
     assert escape.markdown("a :tada: b :+1:") == "a :&#8203;tada: b :&#8203;+1:"
