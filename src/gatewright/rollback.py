@@ -9,7 +9,7 @@ from gatewright.case import Case, Gate, find, survey
 from gatewright.decision import Decision, Reason
 from gatewright.evidence import Evidence, Fact, Scalar
 from gatewright.ladder import MARK, Holding, Leaving
-from gatewright.ledger.entry import Row, ever_held, good, known_from_the_start, taken_back
+from gatewright.ledger.entry import MOVED, Row, ever_held, good, known_from_the_start, taken_back
 from gatewright.measure import measure
 from gatewright.measure.loading import LOADS
 from gatewright.paths import Path
@@ -88,8 +88,10 @@ def _unfit(wanted: int, target: Target, model: Model, held: Holding, rows: Seque
     if told:
         return Decision("refused", Reason.VETOED, told)
     version = model.version(wanted)
-    archived = version is not None and version.stage == "Archived"
-    if (archived and not known_from_the_start(rows, target.name)) or wanted in ever_held(rows, target.name):
+    if wanted in ever_held(rows, target.name):
+        return None
+    archived = version is not None and version.stage == "Archived" and wanted not in _left_another(rows, target)
+    if archived and not known_from_the_start(rows, target.name):
         return None
     why = f"v{wanted} never held {target.name}, as far as the ledger knows: promote it instead"
     return Decision("refused", Reason.NO_PREVIOUS_VERSION, why)
@@ -106,7 +108,7 @@ def _of_ledger(target: Target, model: Model, held: Holding, rows: Sequence[Row])
 
 def _of_archive(target: Target, model: Model, held: Holding, rows: Sequence[Row]) -> Choice:
     """Where the ledger does not reach: the newest archived version older than the holder; a newer one was left."""
-    mark, bad = MARK + target.name, {held.number, *taken_back(rows, target.name)}
+    mark, bad = MARK + target.name, {held.number, *taken_back(rows, target.name), *_left_another(rows, target)}
     archived = [v.number for v in model.staged("Archived") if v.number not in bad and mark not in v.tags]
     older = [n for n in archived if held.number is None or n < held.number]
     if not older:
@@ -114,6 +116,12 @@ def _of_archive(target: Target, model: Model, held: Holding, rows: Sequence[Row]
     newest, earlier = max(older), "earlier " if ever_held(rows, target.name) else ""
     said = f"The ledger knows no {earlier}holder of {target.name}: v{newest} is the newest archived version."
     return Choice(newest, said)
+
+
+def _left_another(rows: Sequence[Row], target: Target) -> frozenset[int]:
+    """Versions that the ledger knows to have held other targets alone: that is where they were archived from."""
+    others = {r.target for r in rows if r.kind in MOVED} - {target.name}
+    return frozenset().union(*(ever_held(rows, other) for other in others)) - ever_held(rows, target.name)
 
 
 def said_of(rows: Sequence[Row], target: Target, version: int) -> str:
