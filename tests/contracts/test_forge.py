@@ -682,7 +682,7 @@ def test_completed_does_not_go_back_to_pending_in_place(place: Place) -> None:
 def test_a_file_that_is_no_text_is_the_users_to_repair(site: OnGitHub) -> None:
     """Latin-1 in a policy gets its place and its remedy."""
     site.github.world.commit({"policies/fraud.yaml": b"a: \xfc\0\n"})
-    with pytest.raises(PolicyError, match=r"policies/fraud.yaml: is not UTF-8 text \(byte 3\) \(save it as UTF-8\)"):
+    with pytest.raises(PolicyError, match=r"policies/fraud.yaml:1:4: byte 0xfc is not UTF-8 text"):
         site.forge.files("policies")
 
 

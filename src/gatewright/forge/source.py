@@ -8,6 +8,7 @@ from typing import Any
 from gatewright.forge import Files
 from gatewright.forge.graphql import NoGraphQL
 from gatewright.forge.site import Site
+from gatewright.policy.document import decode
 from gatewright.problem import PolicyError, Problem, Undetermined
 
 _WANTED = (".yaml", ".yml")
@@ -92,12 +93,10 @@ def _raw(site: Site, what: str, path: str, commit: str) -> str:
     content = site.rest.file(what, *site.path, "contents", *path.split("/"), ref=commit)
     if content is None:
         raise Undetermined(f"could not {what}", f"{path} was listed but cannot be read", "Try again in a moment.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PolicyError(
-            [Problem(path, 0, 0, f"is not UTF-8 text (byte {error.start})", "save it as UTF-8")]
-        ) from None
+    text = decode(path, content)
+    if isinstance(text, Problem):
+        raise PolicyError([text])
+    return text.removeprefix("\ufeff")
 
 
 def _by_rest(site: Site, path: str, ref: str) -> Files | None:

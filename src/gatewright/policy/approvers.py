@@ -37,7 +37,7 @@ class Roll:
     def approvers(self, node: Node | None, what: str) -> tuple[Approver, ...]:
         """A list of people and teams, each once."""
         found: dict[str, Approver] = {}
-        for item in items_of(node, what, self._faults) if node else ():
+        for item in items_of(node, what, self._faults, required=True) if node else ():
             approver = self._approver(item, what)
             if approver is None:
                 continue

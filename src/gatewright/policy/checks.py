@@ -64,7 +64,7 @@ class CheckList:
     def read(self, node: Node | None, severity: Severity) -> list[Check | Include]:
         """The entries of one list."""
         what = '"checks"' if severity == "block" else '"warnings"'
-        items = items_of(node, what, self._faults) if node else ()
+        items = items_of(node, what, self._faults, required=severity == "block") if node else ()
         return [entry for item in items if (entry := self._entry(item, severity))]
 
     def _entry(self, node: Node, severity: Severity) -> Check | Include | None:

@@ -235,8 +235,10 @@ def text_of(node: Node, what: str, faults: Faults) -> str | None:
     return None
 
 
-def items_of(node: Node, what: str, faults: Faults, *, empty_is_fine: bool = False) -> tuple[Node, ...]:
-    """The items of a list that must not be empty."""
+def items_of(
+    node: Node, what: str, faults: Faults, *, empty_is_fine: bool = False, required: bool = False
+) -> tuple[Node, ...]:
+    """The items of a list that must not be empty. required: nor may it be left out."""
     if not isinstance(node, Items):
         hint = (
             f"write [{node.text}]" if isinstance(node, Scalar) and node.kind == "text" and "," not in node.text else ""
@@ -244,7 +246,7 @@ def items_of(node: Node, what: str, faults: Faults, *, empty_is_fine: bool = Fal
         faults.add(node.place, f"{what} must be a list, not {said(node)}", hint)
         return ()
     if not node.nodes and not empty_is_fine:
-        faults.add(node.place, f"{what} is an empty list", "fill it, or leave the key out")
+        faults.add(node.place, f"{what} is an empty list", "fill it" if required else "fill it, or leave the key out")
     return node.nodes
 
 

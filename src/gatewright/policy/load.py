@@ -18,8 +18,8 @@ from gatewright.policy.targets import model_name, read_targets
 from gatewright.problem import PolicyError, Problem
 
 
-def read_policies(files: Mapping[str, str], paths: Paths) -> tuple[Policy, ...]:
-    """The policies of several files (name → text), in the order of their names.
+def read_policies(files: Mapping[str, str | Problem], paths: Paths) -> tuple[Policy, ...]:
+    """The policies of several files (name → text, or why it has none), in the order of their names.
 
     Raises PolicyError with every problem of every file.
     """
@@ -40,8 +40,11 @@ def _one_file_each(read: list[tuple[Policy, Place]], faults: Faults) -> None:
             first[policy.model] = place
 
 
-def _policy(file: str, text: str, paths: Paths, faults: Faults) -> tuple[Policy, Place] | None:
-    """The policy and the place of its model's name; None if the text is no mapping at all."""
+def _policy(file: str, text: str | Problem, paths: Paths, faults: Faults) -> tuple[Policy, Place] | None:
+    """The policy and the place of its model's name; None if there is no text, or it is no mapping at all."""
+    if isinstance(text, Problem):
+        faults.append(text)
+        return None
     root, problems = read_document(file, text)
     faults.extend(problems)
     if root is None:

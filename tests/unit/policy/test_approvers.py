@@ -91,7 +91,7 @@ def test_a_count_is_a_whole_number_from_one(count: str) -> None:
 
 def test_an_empty_list_of_approvers_is_refused_and_an_empty_list_of_rules_is_not() -> None:
     """The one is a slip, the other a decision."""
-    assert faults("[{from: []}]") == ['3:65: "from" is an empty list (fill it, or leave the key out)']
+    assert faults("[{from: []}]") == ['3:65: "from" is an empty list (fill it)']
     assert faults("[]") == []
 
 

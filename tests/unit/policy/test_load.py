@@ -296,7 +296,7 @@ TARGETS = {
     "stage: Staging\nafter: s\nchecks: [signature]": ['7:12: there is no target "s" below "t" (leave it out)'],
     # lists of checks
     "stage: Staging": ['6:5: target "t" lacks "checks" (what must hold)'],
-    "stage: Staging\nchecks: []": ['7:13: "checks" is an empty list (fill it, or leave the key out)'],
+    "stage: Staging\nchecks: []": ['7:13: "checks" is an empty list (fill it)'],
     "stage: Staging\nchecks:": ['7:5: "checks" is empty (give it a value, or leave the key out)'],
     "stage: Staging\nchecks: signature": ['7:13: "checks" must be a list, not "signature" (write [signature])'],
     "stage: Staging\nchecks: [signature]\nwarnings: []": [
