@@ -30,10 +30,12 @@ from gatewright.report.model import (
     Status,
 )
 from gatewright.report.picture import Picture, of_result, of_slices
+from gatewright.report.printed import Columns
 from gatewright.report.printed import indented as _indented
 from gatewright.report.printed import line as _line
 from gatewright.report.printed import table as _table
 from gatewright.report.printed import text as _text
+from gatewright.report.printed import whole as _whole
 from gatewright.verdict import Result, SliceResult, shown
 from gatewright.verdict import Status as CheckStatus
 
@@ -69,7 +71,7 @@ def render(thing: Shown, console: Console, *, quiet: bool = False) -> None:
     """Prints the end of a command; quiet prints one line of it."""
     parts = list(_VIEWS[type(thing)](thing))
     for part in parts[:1] if quiet else parts:
-        console.print(part, soft_wrap=isinstance(part, Text) and quiet)
+        console.print(part, soft_wrap=isinstance(part, Text) and (quiet or bool(part.no_wrap)))
 
 
 # -- an evaluation or a promotion --------------------------------------------------------------------------------
@@ -113,7 +115,7 @@ def _meaning(report: Report) -> str:
     return report.decision.reason.meaning
 
 
-def _checks(results: Iterable[Result]) -> Table:
+def _checks(results: Iterable[Result]) -> Columns:
     return _table(
         ("", "Check", "Candidate", "Needs", "Champion", "Difference", ""), map(_check, results), numbers=(2, 6)
     )
@@ -213,7 +215,7 @@ def _failure(failure: Failure) -> Iterator[RenderableType]:
     if isinstance(error, PolicyError):
         yield _line((f"✘ {len(error.problems)} policy error{'s' * (len(error.problems) != 1)}", "bold red"))
         for problem in error.problems:
-            yield _text(str(problem))
+            yield _whole(str(problem))
     elif isinstance(error, Undetermined):
         yield _line(("? not determined, nothing was changed: ", "bold magenta"), error.what)
         yield _indented(_text(error.why))
