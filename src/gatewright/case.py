@@ -144,6 +144,6 @@ def find(gate: Gate, subject: Subject, models: Models) -> Version:
 
 def _offer(model: Model) -> str:
     if not model.versions:
-        return f"{model.name} has no versions"
-    aliases = "".join(f", @{a}" for a in sorted(model.aliases)[:5])
-    return f"the newest is {model.name}/{model.versions[-1].number}{aliases}"
+        return f"register a version first: {model.name} has none"
+    aliases = "".join(f", {model.name}@{a}" for a in sorted(model.aliases)[:5])
+    return f"name one that there is: {model.name}/{model.versions[-1].number} (the newest){aliases}"

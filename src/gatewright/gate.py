@@ -25,6 +25,7 @@ from gatewright.measure.quoting import storable
 from gatewright.move import Ending, Order, move
 from gatewright.observations import observed
 from gatewright.override import overridden
+from gatewright.policy.document import did_you_mean
 from gatewright.policy.model import Rule, Target
 from gatewright.problem import Undetermined, UsageError
 from gatewright.record import append, draft, stamp
@@ -170,8 +171,9 @@ def target_of(gate: Gate, name: str) -> Target:
     """The policy's target of a name; UsageError where it has none."""
     target = gate.policy.target(name)
     if target is None:
-        known = ", ".join(t.name for t in gate.policy.targets)
-        raise UsageError(f'{gate.policy.file} has no target "{name}"', f"it has {known}")
+        known = [t.name for t in gate.policy.targets]
+        hint = did_you_mean(name, known) or f"name one of its targets: {', '.join(known)}"
+        raise UsageError(f'{gate.policy.file} has no target "{name}"', hint)
     return target
 
 

@@ -284,9 +284,9 @@ def test_a_version_can_be_named_as_in_mlflow(subject: str, desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [
-        (("MODEL/9", "--to", "staging"), "the newest is MODEL/1"),
-        (("MODEL/1", "--to", "prod"), "it has staging, production, clinic"),
-        (("other/1", "--to", "staging"), "there is one for MODEL"),
+        (("MODEL/9", "--to", "staging"), "MODEL/1 (the newest)"),
+        (("MODEL/1", "--to", "prod"), "name one of its targets: staging, production, clinic"),
+        (("other/1", "--to", "staging"), "write one, or name a model that has one: MODEL"),
     ],
     ids=["version", "target", "model"],
 )

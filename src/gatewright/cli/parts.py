@@ -24,6 +24,7 @@ from gatewright.ledger.keys import signer
 from gatewright.ledger.mlflow import MlflowLedger
 from gatewright.measure import PATHS
 from gatewright.measure.live import Tables
+from gatewright.policy.document import did_you_mean
 from gatewright.policy.load import read_policies
 from gatewright.policy.model import Policy
 from gatewright.policy_files import read_files
@@ -101,8 +102,9 @@ def gate_of(args: argparse.Namespace, model: str) -> Gate:
     every = policies(args.policy)
     policy = next((p for p in every if p.model == model), None)
     if policy is None:
-        known = ", ".join(p.model for p in every)
-        raise UsageError(f'no policy in {args.policy} is for model "{model}"', f"there is one for {known}")
+        known = [p.model for p in every]
+        hint = did_you_mean(model, known) or f"write one, or name a model that has one: {', '.join(known)}"
+        raise UsageError(f'no policy in {args.policy} is for model "{model}"', hint)
     connection, site = connect(args.tracking_uri, args.registry_uri), people.forge(os.environ)
     # An override is a person's: then it is worth a request to know whose the token is.
     proven = site if getattr(args, "override", False) else None

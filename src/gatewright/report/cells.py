@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 
 from gatewright.decision import Reason
@@ -69,7 +70,7 @@ def tally(verdict: Verdict) -> str:
 def next_step(report: Report) -> str:
     """The one thing to do now."""
     if report.decision.kind == "evaluated" and _promotable(report):
-        return f"Promote it: gatewright promote {report.candidate} --to {report.target.name}"
+        return f"Promote it: gatewright promote {shlex.quote(str(report.candidate))} --to {report.target.name}"
     if waits_for_people(report):
         return f"Ask {people(report)} to approve {report.candidate}."
     return report.decision.reason.next_step

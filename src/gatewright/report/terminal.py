@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -92,7 +93,11 @@ def _report(report: Report) -> Iterator[RenderableType]:
     yield from (_indented(_line(("note ", "bold"), note)) for note in remarks)
     yield from (_indented(_line(("did  " if report.entry else "plan ", "bold"), str(step))) for step in report.steps)
     yield Text()
-    yield _line(("Next: ", "bold"), next_step(report))
+    if (step := next_step(report)) != "Nothing.":
+        yield _line(("Next: ", "bold"), step)
+    elif report.moved and report.entry and not report.rollback and report.holding.number is not None:
+        model = shlex.quote(report.candidate.model)
+        yield _line(("Undo: ", "bold"), f"gatewright rollback {model} --from {report.target.name} --reason TEXT")
     yield _text(_footer(report), "dim")
 
 
