@@ -344,6 +344,17 @@ def test_a_folder_of_another_machine_is_not_an_empty_one(embedded: Store, unique
         registry.open(model.versions[0], "MLmodel")
 
 
+@pytest.mark.parametrize("uri", ["mlflow.example.com:5000", "mlflow.example.com", "localhost:5000", "htp://mlflow:5000"])
+def test_an_address_without_a_scheme_is_told_what_is_missing(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow would take it for a folder, or speak of modules."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Undetermined, match=r"is no address .* Begin it with https:// or http://"):
+        connect(uri)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """MLflow would make one and find no model in it."""
     with pytest.raises(Undetermined, match="is not there"):

@@ -26,6 +26,7 @@ LARGEST = 64 * 2**20
 _LOGIN = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, to an account that may"
 
 #: kind of refusal → what it means, what to try; {said} is the server's own word
+_BEGIN = "Begin it with https:// or http://, the address of a database with its kind, as in sqlite:///mlflow.db."
 _WORDS: Mapping[str, tuple[str, str]] = {
     "absent": ("{at} has no such thing: {said}", "Check the name."),
     "login": ("{at} asks who you are and does not accept the answer: {said}", f"{_LOGIN} read it."),
@@ -51,6 +52,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Check that the server runs, that this machine may reach it, and the tracking URI.",
     ),
     "schema": ("{at} was made by another release of MLflow: {said}", "Run `mlflow db upgrade` on it."),
+    "address": ("{at} is no address that MLflow knows", _BEGIN),
     "refused": ("{at} refused: {said}", "Check the request against what the server allows."),
 }
 
@@ -207,12 +209,18 @@ class _Nothing:
         raise Refused("unreachable", "not connected")
 
 
+#: a host, perhaps with a port and a path, that somebody forgot to write the scheme before
+_BARE_HOST = re.compile(r"(?:localhost|[\w-]+(?:\.[\w-]+)+)(?::[0-9]+)?(?:/\S*)?|[\w-]+:[0-9]+(?:/\S*)?")
+
+
 def _must_exist(uri: str) -> None:
     """MLflow would make a database that is not there; a registry that was never made is no empty registry."""
     try:
         urlsplit(uri)
     except ValueError as e:
         raise UsageError(f"{address_of(uri)} is no address of a registry: {e}", "write http://HOST:PORT") from None
+    if _BARE_HOST.fullmatch(uri) and not Path(uri).exists():
+        raise Undetermined("could not open the registry", f"{address_of(uri)} is no address of a server", _BEGIN)
     match = re.fullmatch(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?", uri)
     if match and match["path"] != ":memory:" and not Path(unquote(match["path"])).is_file():
         raise Undetermined(

@@ -174,6 +174,7 @@ _TEXTS = (
     ("server", ("too many 50", "failed with error code 5")),
     ("busy", ("database is locked", "too many 429")),
     ("schema", ("out-of-date database schema", "mlflow db upgrade")),
+    ("address", ("unsupported URI",)),
     ("foreign", ("not in a valid JSON format", "failed with error code 404")),
     (
         "unreachable",
