@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -191,6 +193,38 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 def save(folder: Path, on_load: str = "") -> Path:
     """Writes such a model, with code that runs when it is unpickled."""
     mlflow.pyfunc.save_model(str(folder), python_model=Model(on_load), pip_requirements=["mlflow"])
+    return folder
+
+
+_LOOT = """
+import os, socket, sys
+
+def attempt(name, do):
+    try:
+        do()
+    except OSError as e:
+        return f"{name} {type(e).__name__}"
+    return f"{name} done"
+
+place = PLACE
+told = [
+    "environ " + repr("".join(v for v in os.environ.values() if "token" in v)),
+    attempt("socket", lambda: socket.socket()),
+    attempt("open", lambda: open(place + "/readable").read()),
+    attempt("write", lambda: open(place + "/planted", "w").close()),
+    repr([m for m in sys.modules if m == "mlflow"]),
+]
+raise RuntimeError("looted: " + "; ".join(told))
+"""
+
+
+def plant(folder: Path, place: str) -> Path:
+    """Writes what looks like scikit-learn's plainest model, with a pickle that looks around and tells what it got."""
+    folder.mkdir(parents=True)
+    (folder / "model.pkl").write_bytes(pickle.dumps(_Runs(_LOOT.replace("PLACE", repr(place)))))
+    pyfunc = {"loader_module": "mlflow.sklearn", "model_path": "model.pkl", "predict_fn": "predict"}
+    flavors = {"python_function": pyfunc, "sklearn": {"serialization_format": "pickle"}}
+    (folder / "MLmodel").write_text(json.dumps({"flavors": flavors}))
     return folder
 
 

@@ -15,7 +15,7 @@ import pytest
 from gatewright.measure.holdout.scorer import LAYERS, Limits, Scorer
 from gatewright.problem import Undetermined
 from hostile import models
-from hostile.conftest import TOKEN, Spying, batch
+from hostile.conftest import SECRETS, TOKEN, Spying, batch
 from real.process import absent
 
 ROOT = os.getuid() == 0
@@ -272,6 +272,21 @@ def test_failing_while_it_loads_is_undetermined(tmp_path: Path, program: str, be
     with pytest.raises(Undetermined, match="fraud/3 could not be loaded") as caught:
         Scorer.open(folder, label="fraud/3", wants="label", limits=Limits(timeout_seconds=8))
     assert because in caught.value.why
+
+
+def test_a_pickle_that_needs_no_mlflow_is_opened_behind_the_same_walls(
+    tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second way of loading has the sandbox around it before the first byte of the model is read."""
+    for name in SECRETS:
+        monkeypatch.setenv(name, TOKEN)
+    folder = models.plant(tmp_path / "model", str(workspace))
+    with pytest.raises(Undetermined) as caught:
+        Scorer.open(folder, label="fraud/3", wants="label", bare=True).close()
+    assert (
+        "RuntimeError: looted: environ ''; socket PermissionError; open PermissionError; write PermissionError; []"
+        in (caught.value.why)
+    )
 
 
 def test_the_scratch_folder_is_gone_afterwards(hostile: Path) -> None:

@@ -140,6 +140,7 @@ def _start(order: Order, version: Version, folder: Folder, clock: _Clock) -> Sco
         sandbox=holdout.sandbox,
         limits=Limits(timeout_seconds=max(float(holdout.timeout) * _SHARE, _PATIENCE), until=clock.end),
         runs_in=environment.of_model(folder, timeout=clock.left()) if holdout.environment == "model" else None,
+        bare=not order.of("latency") and not order.of("memory"),
     )
 
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gatewright.measure.holdout.plain import PICKLE_SWITCH
 from gatewright.measure.holdout.words import last_words
 from gatewright.measure.holdout.worker import frames
 
@@ -298,10 +299,14 @@ class Worker:
 _FLAGS = ("-I", "-S", "-B", "-u", "-X", "faulthandler", "-c")
 
 
+#: where libraries lie, and MLflow's switch against models whose loading runs code
+_KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", PICKLE_SWITCH)
+
+
 def clean_environment(scratch: Path, threads: int) -> dict[str, str]:
-    """All that a worker learns from its environment: nothing of the parent's but where libraries lie."""
+    """All that a worker learns from its environment: of the parent's only where libraries lie, and a prohibition."""
     count = str(threads)
-    kept = {n: os.environ[n] for n in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if n in os.environ}
+    kept = {n: os.environ[n] for n in _KEPT if n in os.environ}
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",

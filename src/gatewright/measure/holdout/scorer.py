@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from gatewright.measure import mlmodel
-from gatewright.measure.holdout import environment, process
+from gatewright.measure.holdout import environment, plain, process
 from gatewright.measure.holdout.answers import Classes, Predictions, Unacceptable, read_answer
 from gatewright.measure.holdout.environment import Environment
 from gatewright.measure.holdout.process import Lost, Worker
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: seconds that an interpreter may take to start, and to import mlflow: not the model's doing
+#: seconds that an interpreter may take to start, and to import its libraries: not the model's doing
 _PATIENCE = 300.0
 
 LOADED, SCORED = "loaded", "scored"
@@ -134,13 +134,15 @@ class Scorer:
         sandbox: Literal["require", "report"] = "report",
         limits: Limits | None = None,
         runs_in: Environment | None = None,
+        bare: bool = False,
     ) -> Scorer:
         """Starts a worker and returns at once: two models load side by side. `wait` tells how it went.
 
         folder: a downloaded MLflow model; never changed. positive: the positive class of a binary task, None
-        for other tasks. Raises Undetermined.
+        for other tasks. bare: load it without MLflow if the predictions are the same; not where its speed or
+        memory is measured, since those who serve it have MLflow around it. Raises Undetermined.
         """
-        flavor = _flavor(folder, label)
+        fields = _fields(folder, label)
         limits = limits or Limits()
         runs_in = runs_in or environment.current(folder)
         with contextlib.ExitStack() as closing:
@@ -153,12 +155,21 @@ class Scorer:
                 worker = Worker(runs_in.python, variables, scratch, uid, limits.cpu_seconds)
                 closing.callback(worker.end)
                 plan = _plan(model, scratch, uid, limits, runs_in)
-                told = _start(plan, model, wants, sandbox == "require", limits, runs_in)
-                worker.send(frames.START, 0, told, limits.patience())
+                told = {
+                    "plan": plan,
+                    "model": str(model),
+                    "plain": plain.estimator(fields) if bare else None,
+                    "wants": wants,
+                    "require": sandbox == "require",
+                    "memory_bytes": _memory(limits),
+                    "isolated": runs_in.isolated,
+                    "paths": [str(p) for p in runs_in.paths],
+                }
+                worker.send(frames.START, 0, json.dumps(told).encode(), limits.patience())
             except (OSError, Lost) as e:
                 raise _not_started(label, e) from None
             scorer = cls(label, worker, closing.pop_all(), limits, Classes(wants, positive))
-        scorer.flavor, scorer.warnings = flavor, runs_in.warnings
+        scorer.flavor, scorer.warnings = first_words(main_flavor(fields["flavors"]), 80), runs_in.warnings
         scorer.layers = _around(open_to_others)
         scorer._require = sandbox == "require"
         return scorer
@@ -354,15 +365,15 @@ class Scorer:
         return Undetermined(f"{self.label} could not be {doing}", why + said, fix)
 
 
-def _flavor(folder: Path, label: str) -> str:
-    """What loads the model, by its MLmodel file. Raises Undetermined if there is none."""
+def _fields(folder: Path, label: str) -> Mapping[str, Any]:
+    """The MLmodel file of a model that MLflow loads as a python_function. Raises Undetermined for any other."""
     try:
         model = mlmodel.parse(mlmodel.read_plain(folder / "MLmodel", mlmodel.MAX_BYTES + 1))
     except OSError as e:
         model = MLmodel("", fault=f"its MLmodel file cannot be read ({e.strerror})")
     flavors = model.fields.get("flavors")
     if isinstance(flavors, dict) and "python_function" in flavors:
-        return first_words(main_flavor(flavors), 80)
+        return model.fields
     raise Undetermined(
         f"{label} could not be loaded",
         model.fault or "its MLmodel file has no python_function flavor",
@@ -390,21 +401,6 @@ def _plan(model: Path, scratch: Path, uid: int | None, limits: Limits, runs_in: 
         "file_bytes": limits.file_bytes,
         "processes": limits.processes,
     }
-
-
-def _start(
-    plan: Mapping[str, Any], model: Path, wants: Wants, require: bool, limits: Limits, runs_in: Environment
-) -> bytes:
-    told = {
-        "plan": plan,
-        "model": str(model),
-        "wants": wants,
-        "require": require,
-        "memory_bytes": _memory(limits),
-        "isolated": runs_in.isolated,
-        "paths": [str(p) for p in runs_in.paths],
-    }
-    return json.dumps(told).encode()
 
 
 def _memory(limits: Limits) -> int:

@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import mlflow.sklearn
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -53,6 +55,7 @@ def scorers(fitted: dict[str, Any], saved: Saved, tmp_path_factory: pytest.TempP
     yes = {"wants": "probability", "positive": "yes"}
     wanted: dict[str, tuple[Path, dict[str, Any]]] = {
         "binary": (saved(fitted["binary"]), yes),
+        "bare": (saved(fitted["binary"]), {**yes, "bare": True}),
         "multiclass": (saved(fitted["multiclass"]), {"wants": "probability"}),
         "regression": (saved(fitted["regression"]), {"wants": "value"}),
         "in context": (
@@ -79,6 +82,42 @@ def test_a_binary_model_gives_its_own_labels_and_the_positive_class(
     assert list(answer.labels) == list(fitted["binary"].predict(frame))
     assert list(answer.labels) != list(np.where(probabilities > 0.5, "yes", "no"))
     assert scorers["binary"].classes == ("no", "yes")
+
+
+def test_without_mlflow_a_worker_answers_the_same_and_takes_less(
+    scorers: dict[str, Scorer], batch: pa.RecordBatch
+) -> None:
+    """To the bit; MLflow's import is what it does without."""
+    bare, whole = (scorers[name].predict(batch) for name in ("bare", "binary"))
+    assert list(bare.labels) == list(whole.labels)
+    np.testing.assert_array_equal(bare.probabilities, whole.probabilities)
+    assert scorers["bare"].classes == scorers["binary"].classes
+    assert [layer.active for layer in scorers["bare"].layers] == [layer.active for layer in scorers["binary"].layers]
+    assert scorers["bare"].peak_memory < scorers["binary"].peak_memory - 20e6
+
+
+def test_where_pickles_are_forbidden_nothing_is_unpickled(
+    saved: Saved, fitted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow's own switch reaches the worker, whichever way it would have loaded the model."""
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    with pytest.raises(Undetermined, match="fraud/1 could not be loaded") as caught:
+        Scorer.open(saved(fitted["binary"]), label="fraud/1", wants="label", bare=True).close()
+    assert "'MLFLOW_ALLOW_PICKLE_DESERIALIZATION' is not set to 'true'" in caught.value.why
+
+
+def test_a_model_that_writes_into_its_rows_is_asked_for_labels_of_the_rows(
+    saved: Saved, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Its second call gets a table of its own, also where no signature makes MLflow copy it."""
+    one = frame[["a"]].assign(a=lambda f: f["a"] * 5 + 40)
+    truth = (one["a"] > 40).astype(int)
+    fitted = make_pipeline(StandardScaler(copy=False), GaussianNB()).fit(one.copy(), truth)
+    folder = tmp_path / "model"
+    mlflow.sklearn.save_model(fitted, str(folder), pip_requirements=["scikit-learn"])
+    with Scorer.open(folder, label="fraud/1", wants="probability", positive=1, bare=True) as scorer:
+        answer = scorer.predict(pa.RecordBatch.from_pandas(one, preserve_index=False))
+    np.testing.assert_array_equal(answer.labels, fitted.predict(one.copy()))
 
 
 def test_a_multiclass_model_gives_a_column_a_class(

@@ -67,14 +67,18 @@ def _find_libraries(start: dict[str, Any], doors: sandbox.Doors) -> None:
 
 
 def _load(line: Line, start: dict[str, Any], doors: sandbox.Doors) -> scoring.Model:
-    import mlflow.pyfunc
-    import pyarrow as pa
+    import pandas  # noqa: F401
+    import pyarrow  # noqa: F401
+
+    plain = start["plain"]
+    if plain is None:
+        import mlflow.pyfunc  # noqa: F401
 
     refused = sandbox.limit_memory(start["memory_bytes"])  # beyond what the libraries took until now
-    line.report(frames.IMPORTED, 0, {"mlflow": mlflow.__version__, "arrow": pa.__version__, "memory": refused})
+    line.report(frames.IMPORTED, 0, {"memory": refused})
     if refused and start["require"]:
         os._exit(0)
-    model = scoring.load(doors.name(start["model"]), start["wants"])
+    model = scoring.load(doors.name(start["model"]), start["wants"], plain)
     told = {"classes": list(model.classes), "derived": model.derived, "notes": list(model.notes)}
     line.report(frames.READY, 0, told)
     return model
@@ -106,7 +110,8 @@ def _answer(line: Line, model: scoring.Model, frame: Frame, schema: Any, wants: 
         head: dict[str, Any] = {"seconds": time.perf_counter() - begin}
         output = model.read(result)
         if frame.kind == frames.SCORE and model.labels is not None:
-            output = dataclasses.replace(output, labels=model.labels(table))
+            # A table of its own: the model may have written into the first.
+            output = dataclasses.replace(output, labels=model.labels(_table(frame.body, schema)))
         columns = _numbers(head, output) if wants == "value" else _classes(head, output)
     except BaseException as e:
         line.report(frames.FAILED, frame.number, _failure(e))

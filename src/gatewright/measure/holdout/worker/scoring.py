@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gatewright.measure.holdout.worker import loading
+from gatewright.measure.holdout.worker.loading import Loaded
 from gatewright.measure.holdout.worker.outputs import (
     Output,
     Unusable,
@@ -23,9 +25,6 @@ _NO_PROBABILITIES = (
     "it predicts labels, not probabilities: log it with pyfunc_predict_fn='predict_proba', "
     "give the model a predict_proba, or let its predict return probabilities"
 )
-
-#: where MLflow's wrappers keep the library's own object, in versions without get_raw_model
-_RAW = ("sklearn_model", "xgb_model", "lgb_model", "cb_model", "python_model")
 
 _PROBABILISTIC = ("binary:logistic", "multi:softprob", "binary", "multiclass", "cross_entropy")
 _LABELLING = ("multi:softmax", "binary:hinge")
@@ -61,64 +60,35 @@ class Model:
     notes: tuple[str, ...] = ()
 
 
-def load(folder: str, wants: str) -> Model:
+def load(folder: str, wants: str, plain: Mapping[str, Any] | None = None) -> Model:
     """Loads the model for "label", "probability" or "value", which runs its code.
 
-    Raises Unusable, or whatever it raises.
+    plain: how it is loaded without MLflow, if it can be. Raises Unusable, or whatever it raises.
     """
-    import mlflow.pyfunc
-
-    loaded = mlflow.pyfunc.load_model(folder, suppress_warnings=True)
+    loaded = loading.by_mlflow(folder) if plain is None else loading.without_mlflow(folder, plain)
+    raw = loaded.raw
     if wants == "value":
         return Model(loaded.predict, numbers_of)
-    raw = _raw(loaded)
     if _is_booster(raw):
-        return _booster(loaded, raw, wants)
-    if hasattr(raw, "classes_") and callable(getattr(raw, "predict", None)) and not _is_custom(loaded):
-        return _classifier(loaded, raw, wants)
-    return _unknown(loaded, raw, wants)
+        return _booster(loaded, wants)
+    if hasattr(raw, "classes_") and callable(getattr(raw, "predict", None)) and not loaded.custom:
+        return _classifier(loaded, wants)
+    return _unknown(loaded, wants)
 
 
-def _raw(loaded: Any) -> Any:
-    """The library's own object behind MLflow's wrappers, or the innermost wrapper."""
-    wrapper = loaded._model_impl
-    if hasattr(wrapper, "get_raw_model"):
-        return wrapper.get_raw_model()
-    return next((getattr(wrapper, name) for name in _RAW if getattr(wrapper, name, None) is not None), wrapper)
-
-
-def _is_custom(loaded: Any) -> bool:
-    """Whether it is a PythonModel, whose methods take what its author chose."""
-    return getattr(loaded._model_impl, "python_model", None) is not None
-
-
-def _checked(loaded: Any, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The call behind MLflow's own check of the input against the signature."""
-    from mlflow.pyfunc import PyFuncModel
-
-    predict: Callable[[Any], Any] = PyFuncModel(loaded.metadata, _Predicting(call)).predict
-    return predict
-
-
-class _Predicting:
-    """As much of a model as MLflow's wrapper asks for."""
-
-    def __init__(self, call: Callable[[Any], Any]) -> None:
-        self.predict = call
-
-
-def _classifier(loaded: Any, raw: Any, wants: str) -> Model:
+def _classifier(loaded: Loaded, wants: str) -> Model:
     """A classifier in scikit-learn's manner."""
+    raw = loaded.raw
     if isinstance(raw.classes_, list):
         raise Unusable("it predicts several targets at once")
     classes = tuple(map(scalar, raw.classes_))
-    label = _checked(loaded, raw.predict)
+    label = loaded.checked(raw.predict)
     if wants == "label":
         return Model(label, labels_of, classes=classes)
     name = type(_innermost(raw)).__name__
     if not callable(getattr(raw, "predict_proba", None)):
         raise Unusable(f"a {name} like this has no predict_proba: use one that has, or metrics of labels")
-    probability = _checked(loaded, raw.predict_proba)
+    probability = loaded.checked(raw.predict_proba)
     if name in _MOST_PROBABLE:
         return Model(probability, probabilities_of, classes=classes, derived=True)
     return Model(probability, probabilities_of, lambda frame: labels_of(label(frame)).labels, classes)
@@ -138,11 +108,12 @@ def _is_booster(raw: Any) -> bool:
     return type(raw).__name__ == "Booster" and type(raw).__module__.split(".")[0] in ("xgboost", "lightgbm")
 
 
-def _booster(loaded: Any, raw: Any, wants: str) -> Model:
+def _booster(loaded: Loaded, wants: str) -> Model:
     """A native booster of XGBoost or LightGBM: its objective says what it predicts."""
+    raw = loaded.raw
     objective = _objective(raw)
     if objective in _LABELLING and wants == "label":
-        return _unknown(loaded, raw, wants)
+        return _unknown(loaded, wants)
     if objective not in _PROBABILISTIC:
         shown = objective or "unknown"
         raise Unusable(f"a booster with the objective {shown} does not predict probabilities of classes")
@@ -164,10 +135,10 @@ def _class_count(raw: Any) -> int:
     return max(int(raw.num_model_per_iteration()), 2)
 
 
-def _unknown(loaded: Any, raw: Any, wants: str) -> Model:
+def _unknown(loaded: Loaded, wants: str) -> Model:
     """A model of which only `predict` is known."""
-    own = _own_probabilities(loaded, raw) if wants == "probability" else None
-    classes = tuple(map(scalar, getattr(raw, "classes_", ())))
+    own = _own_probabilities(loaded) if wants == "probability" else None
+    classes = tuple(map(scalar, getattr(loaded.raw, "classes_", ())))
     return Model(own or loaded.predict, _Habit(wants), classes=classes)
 
 
@@ -197,13 +168,13 @@ def _all_whole(labels: Any) -> bool:
     return bool(labels.dtype.kind == "f" and ((labels == 0) | (labels == 1) | (labels != labels)).all())
 
 
-def _own_probabilities(loaded: Any, raw: Any) -> Callable[[Any], Any] | None:
+def _own_probabilities(loaded: Loaded) -> Callable[[Any], Any] | None:
     """A `predict_proba` of the model's own, taking the rows, or MLflow's context and the rows."""
-    own = getattr(raw, "predict_proba", None)
+    own = getattr(loaded.raw, "predict_proba", None)
     if not callable(own):
         return None
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = inspect.signature(own).parameters.values()
     if sum(p.default is p.empty and p.kind in positional for p in parameters) > 1:
-        return _checked(loaded, lambda frame: own(getattr(loaded._model_impl, "context", None), frame))
-    return _checked(loaded, own)
+        return loaded.checked(lambda frame: own(loaded.context, frame))
+    return loaded.checked(own)
