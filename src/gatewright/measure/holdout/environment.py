@@ -203,6 +203,7 @@ def _install(wanted: Sequence[str], python: Path, home: Path, timeout: float) ->
         options = [
             "--no-build",
             "--no-config",
+            "--compile-bytecode",  # once here, or at every start of a worker, which may not write
             "--python",
             str(python),
             "--target",

@@ -175,6 +175,7 @@ def test_a_models_own_requirements_are_installed_once(logged: Logged, wheels: Pa
     (home,) = first.paths
     assert first.isolated and home in first.readable
     assert {p.name for p in home.glob("*.py")} == {"mlflow.py", "pandas.py", "pyarrow.py", "tiny.py"}
+    assert len(list(home.glob("__pycache__/*.pyc"))) == 4, "else each worker, which may not write, would compile them"
     shutil.rmtree(wheels)
     assert environment.of_model(model, cache=cache) == first
 
