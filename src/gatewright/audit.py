@@ -6,12 +6,12 @@ All is folded from entries as they stand; whether they may be believed is said b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timezone
 from typing import Any
 
 from gatewright.hearing import moment
-from gatewright.ledger.entry import MOVED, Break, Entry, Row, holder, last_move
+from gatewright.ledger.entry import MOVED, Break, Entry, Row, holder_after, last_move
 from gatewright.policy.model import Policy
 from gatewright.problem import UsageError
 
@@ -61,8 +61,8 @@ class Holder:
     """Who held a target at the moment that was asked about, by the ledger's word.
 
     version: None for nobody. known: False where the ledger had said nothing of the target yet. since: the entry that
-    brought the version there. places: what the registry showed after it. remark: what speaks against it, "" if nothing.
-    policy_digest: the rules by which it came there.
+    made it so. places: what the registry showed after the version had come. remark: what speaks against it, "" if
+    nothing. policy_digest: the rules by which it came there.
     """
 
     target: str
@@ -276,16 +276,27 @@ def holders(
 ) -> tuple[Holder, ...]:
     """Who held each target at a moment. bodies: by number, of those entries that brought somebody to a target."""
     then = until(rows, at)
-    return tuple(_holder(target, then, rows, bodies) for target in asked)
+    newest = {t.target: t for t in _course(then, bodies)}
+    return tuple(_holder(target, newest.get(target), then, rows, bodies) for target in asked)
 
 
-def _holder(target: str, then: Sequence[Row], rows: Sequence[Row], bodies: Mapping[int, Entry | None]) -> Holder:
-    version, move = holder(then, target), last_move(then, target)
-    came = move if move is not None and move.version == version else None
+def _holder(
+    target: str,
+    newest: Tenure | None,
+    then: Sequence[Row],
+    rows: Sequence[Row],
+    bodies: Mapping[int, Entry | None],
+) -> Holder:
+    """newest: the time in the target that began last, whether it lasts or not."""
+    version = newest.version if newest is not None and newest.until is None else None
+    move = last_move(then, target)
+    came = move if move is not None and version is not None and move.version == version else None
     body = bodies.get(came.n) if came is not None else None
     shown = places(body) if body is not None else ()
     rules = body.policy_digest if body is not None else ""
-    return Holder(target, version, move is not None, came, shown, _doubt(target, version, then, rows), rules)
+    left = newest.until if newest is not None else move
+    since = came if version is not None else left
+    return Holder(target, version, move is not None, since, shown, _doubt(target, version, then, rows), rules)
 
 
 def _doubt(target: str, version: int | None, then: Sequence[Row], rows: Sequence[Row]) -> str:
@@ -303,16 +314,28 @@ def _doubt(target: str, version: int | None, then: Sequence[Row], rows: Sequence
 
 
 def places(entry: Entry) -> tuple[Place, ...]:
-    """Where a move brought its version, as the registry showed it afterwards."""
+    """Where a move or an adoption has its version, as the registry showed it then."""
     after = entry.after
     where = str(after.get("model", entry.model))
+    shown = _adopted(entry) if entry.kind == "adopted" else {kind: _mapping(after.get(kind)) for kind in _NAMED}
     found = [
-        Place(kind, str(name), where, _numbers(held))
-        for kind in ("stage", "alias")
-        for name, held in sorted(_mapping(after.get(kind)).items())
+        Place(kind, str(name), where, _numbers(held)) for kind in _NAMED for name, held in sorted(shown[kind].items())
     ]
     newest = _mapping(after.get("newest")).get("version")
     return (*found, *((Place("copy", "", where, _numbers(newest)),) if newest is not None else ()))
+
+
+#: how a place is named, other than as the newest copy
+_NAMED = ("stage", "alias")
+
+
+def _adopted(entry: Entry) -> dict[str, dict[str, Any]]:
+    """Stage and alias of the adopted target, out of all that the registry showed."""
+    way, stages = _mapping(entry.details.get("target")), _mapping(entry.after.get("stages"))
+    stage, alias = _text(way.get("stage")), _text(way.get("alias"))
+    held = [int(v) for v, name in stages.items() if name == stage and v.isdecimal()]
+    pointed = _mapping(entry.after.get("aliases")).get(alias)
+    return {"stage": {stage: sorted(held)} if stage else {}, "alias": {alias: pointed} if alias else {}}
 
 
 def _numbers(held: object) -> tuple[int, ...]:
@@ -320,23 +343,38 @@ def _numbers(held: object) -> tuple[int, ...]:
     return tuple(v for v in listed if isinstance(v, int))
 
 
-def tenures(rows: Sequence[Row], asked: Sequence[str]) -> tuple[Tenure, ...]:
-    """Every version's time in each target, in order."""
-    return tuple(t for target in asked for t in _tenures(rows, target))
+def tenures(rows: Sequence[Row], asked: Sequence[str], bodies: Mapping[int, Entry | None]) -> tuple[Tenure, ...]:
+    """Every version's time in each target, in order. bodies: as for `holders`."""
+    told = tuple(_course(rows, bodies))
+    return tuple(t for target in asked for t in told if t.target == target)
 
 
-def _tenures(rows: Sequence[Row], target: str) -> Iterator[Tenure]:
-    about = [r for r in rows if r.target == target]
-    open_: Tenure | None = None
-    for i, r in enumerate(about):
-        present = holder(about[: i + 1], target)
-        if present == (open_.version if open_ else None):
-            continue
-        if open_ is not None:
-            yield Tenure(target, open_.version, open_.since, r)
-        open_ = None if present is None else Tenure(target, present, r)
-    if open_ is not None:
-        yield open_
+def _course(rows: Sequence[Row], bodies: Mapping[int, Entry | None]) -> Iterator[Tenure]:
+    """Every time in a target, each as it ends, then those that last.
+
+    A version has one stage: with the one of another target, its time in a target that is held by stage alone ends.
+    """
+    present: dict[str, Tenure] = {}
+    for r in rows:
+        before = present.get(r.target)
+        version = holder_after(r, before.version if before else None)
+        if before is not None and before.version != version:
+            yield replace(present.pop(r.target), until=r)
+        if version is not None and r.target not in present:
+            present[r.target] = Tenure(r.target, version, r)
+        for left in [t for t in present.values() if _left(t, r, bodies)]:
+            yield replace(present.pop(left.target), until=r)
+    yield from present.values()
+
+
+def _left(tenure: Tenure, r: Row, bodies: Mapping[int, Entry | None]) -> bool:
+    """Whether a move took the version of another target's tenure out of the stage by which alone it was held."""
+    if r.kind not in MOVED or r.target == tenure.target or r.version != tenure.version:
+        return False
+    came, goes = bodies.get(tenure.since.n), bodies.get(r.n)
+    held, new = (places(body) if body is not None else () for body in (came, goes))
+    stages = {p.model for p in held if p.kind == "stage"} & {p.model for p in new if p.kind == "stage"}
+    return bool(stages) and not any(p.kind == "alias" for p in held)
 
 
 def chosen(rows: Sequence[Row], question: Question) -> tuple[Row, ...]:

@@ -99,8 +99,8 @@ class Reason(Enum):
     ALREADY_PROMOTED = ("already_promoted", "The version already holds the target.", "Nothing.")
     OUT_OF_ORDER = (
         "out_of_order",
-        "The target comes after another one, which the version does not hold.",
-        "Promote the version to the earlier target first.",
+        "The target comes after another one, which the version does not hold; or it holds a higher one already.",
+        "Promote the version to the earlier target first; one that holds a higher target stays there.",
     )
     NO_PREVIOUS_VERSION = (
         "no_previous_version",
@@ -247,11 +247,13 @@ class Situation:
     """What stands in the way of a promotion, or makes it needless.
 
     missing_rung: the target that the version must hold first. taken_back: when and by whom it was rolled back.
+    lost_rung: the higher target that it would leave.
     """
 
     holds: bool = False
     missing_rung: str = ""
     taken_back: str = ""
+    lost_rung: str = ""
 
 
 def stopped(situation: Situation) -> Decision | None:
@@ -260,9 +262,16 @@ def stopped(situation: Situation) -> Decision | None:
         return Decision("noop", Reason.ALREADY_PROMOTED)
     if situation.missing_rung:
         return Decision("refused", Reason.OUT_OF_ORDER, f"it must hold {situation.missing_rung} first")
+    if situation.lost_rung:
+        return Decision("refused", Reason.OUT_OF_ORDER, leaves(situation.lost_rung))
     if situation.taken_back:
         return Decision("refused", Reason.VETOED, situation.taken_back)
     return None
+
+
+def leaves(rung: str) -> str:
+    """Why a version that has climbed higher does not come down."""
+    return f"it holds {rung}, whose stage it would leave: a version has one stage"
 
 
 def decide(verdict: Verdict, standing: Standing) -> Decision:

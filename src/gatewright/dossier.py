@@ -90,7 +90,7 @@ def _account(archive: Archive, model: str, proof: Proof, question: Question) -> 
         breaks=tuple(b for b in proof.breaks if not b.note),
         notes=(*notes, *audit.clock_notes(rows, question.moment), *_future(archive, question)),
         holders=audit.holders(rows, question.moment, asked, moves) if rows else (),
-        tenures=audit.tenures(then, asked),
+        tenures=audit.tenures(then, asked, moves),
         events=events,
         lineages=tuple(_lineages(archive, model, events)),
         policy=policy,

@@ -255,7 +255,8 @@ def _situation(gate: Gate, case: Case) -> Situation:
     missing = below is not None and not ladder.holds(below, case.candidate, case.models)
     back = said_of(gate.ledger.rows(gate.policy.model), case.target, case.candidate.number)
     holds = ladder.holds(case.target, case.candidate, case.models)
-    return Situation(holds, case.target.after if missing else "", back)
+    lost = ladder.loses(case.target, case.candidate, case.models, gate.policy.targets)
+    return Situation(holds, case.target.after if missing else "", back, lost)
 
 
 def _record(gate: Gate, case: Case, report: Report) -> Report:

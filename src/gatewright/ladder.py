@@ -7,7 +7,7 @@ left. So an interrupted move is finished by the very code that began it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -129,7 +129,7 @@ def _leave(target: Target, place: Version, models: Models, leaving: Leaving) -> 
 def _archive(target: Target, models: Models, leaving: Leaving) -> Step | None:
     where = models.get(leaving.model)
     version = where.version(leaving.version) if where else None
-    there = version is not None and version.stage.lower() == target.stage.lower()
+    there = version is not None and _in(target, version)
     return Step("stage", leaving.model, leaving.version, "Archived") if there else None
 
 
@@ -152,6 +152,23 @@ def _staged_well(target: Target, place: Version, where: Model) -> bool:
 def holds(target: Target, version: Version, models: Models) -> bool:
     """Whether nothing is left to do for `version` to hold the target."""
     return next_step(target, version, models) is None
+
+
+def loses(target: Target, candidate: Version, models: Models, targets: Sequence[Target]) -> str:
+    """The higher target whose stage `candidate` would leave by entering this one's, "" if there is none.
+
+    A version has one stage. targets: the whole ladder.
+    """
+    where = models.get(home(target, candidate.model))
+    place = _copy_of(target, candidate, models) if target.copy_to else candidate
+    there = where.version(place.number) if where and place else None
+    above = targets[[t.name for t in targets].index(target.name) + 1 :] if target.stage and there else ()
+    lost = (t.name for t in above if there and t.stage and home(t, candidate.model) == there.model and _in(t, there))
+    return next(lost, "")
+
+
+def _in(target: Target, version: Version) -> bool:
+    return version.stage.lower() == target.stage.lower()
 
 
 def plan(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gatewright.case import Case, Gate, find, survey
-from gatewright.decision import Decision, Reason
+from gatewright.decision import Decision, Reason, leaves
 from gatewright.evidence import Evidence, Fact, Scalar
-from gatewright.ladder import MARK, Holding, Leaving
+from gatewright.ladder import MARK, Holding, Leaving, loses
 from gatewright.ledger.entry import MOVED, Row, ever_held, good, known_from_the_start, taken_back
 from gatewright.measure import measure
 from gatewright.measure.loading import LOADS
@@ -55,7 +56,9 @@ def find_way(gate: Gate, target: Target, wish: Wish) -> tuple[Case, Choice]:
     name = gate.policy.model
     models, held = survey(gate, target)
     wanted = find(gate, Subject(name, wish.to), models)
-    choice = choose(target, models[name], held, gate.ledger.rows(name), wish.to and wanted.number)
+    lost = ((v.number, loses(target, v, models, gate.policy.targets)) for v in models[name].versions)
+    above = {number: rung for number, rung in lost if rung}
+    choice = choose(target, models[name], held, gate.ledger.rows(name), above, wish.to and wanted.number)
     if choice.number is None:
         raise UsageError(
             f"nobody holds {target.name} of {name}, and no version is known that ever did",
@@ -67,26 +70,33 @@ def find_way(gate: Gate, target: Target, wish: Wish) -> tuple[Case, Choice]:
     return Case(target, candidate, held, models), choice
 
 
-def choose(target: Target, model: Model, held: Holding, rows: Sequence[Row], wanted: int | None) -> Choice:
+def choose(
+    target: Target, model: Model, held: Holding, rows: Sequence[Row], above: Mapping[int, str], wanted: int | None
+) -> Choice:
     """The version to return to: the one that is wanted, else the last good one.
 
-    model: the policy's own, with its versions as they are. rows: the ledger.
+    model: the policy's own, with its versions as they are. rows: the ledger. above: versions that hold a higher target,
+    whose stage they would leave, with its name.
     """
     if wanted is not None:
-        return Choice(wanted, stop=_unfit(wanted, target, model, held, rows))
-    known = _of_ledger(target, model, held, rows)
+        return Choice(wanted, stop=_unfit(wanted, target, model, held, rows, above))
+    known = _of_ledger(target, model, held, rows, above)
     if known.stop is None or known_from_the_start(rows, target.name):
         return known
     return _of_archive(target, model, held, rows)
 
 
-def _unfit(wanted: int, target: Target, model: Model, held: Holding, rows: Sequence[Row]) -> Decision | None:
+def _unfit(
+    wanted: int, target: Target, model: Model, held: Holding, rows: Sequence[Row], above: Mapping[int, str]
+) -> Decision | None:
     """Why a version that was asked for by number may not come back; None if it may."""
     if wanted == held.number:
         return Decision("noop", Reason.ALREADY_PROMOTED)
     told = said_of(rows, target, wanted)
     if told:
         return Decision("refused", Reason.VETOED, told)
+    if wanted in above:
+        return Decision("refused", Reason.OUT_OF_ORDER, leaves(above[wanted]))
     version = model.version(wanted)
     if wanted in ever_held(rows, target.name):
         return None
@@ -97,13 +107,14 @@ def _unfit(wanted: int, target: Target, model: Model, held: Holding, rows: Seque
     return Decision("refused", Reason.NO_PREVIOUS_VERSION, why)
 
 
-def _of_ledger(target: Target, model: Model, held: Holding, rows: Sequence[Row]) -> Choice:
+def _of_ledger(target: Target, model: Model, held: Holding, rows: Sequence[Row], above: Mapping[int, str]) -> Choice:
     before = good(rows, target.name, held.number)
-    there = [v for v in before if model.version(v) is not None]
+    there = [v for v in before if model.version(v) is not None and v not in above]
     if not there:
         return Choice(held.number, stop=Decision("refused", Reason.NO_PREVIOUS_VERSION))
-    gone = ", ".join(f"v{v}" for v in before[: before.index(there[0])])
-    return Choice(there[0], f"The last good version would have been {gone}, which is deleted." if gone else "")
+    passed = (f"v{v}, which {f'holds {above[v]}' if v in above else 'is deleted'}" for v in before)
+    told = "; ".join(itertools.islice(passed, before.index(there[0])))
+    return Choice(there[0], f"The last good version would have been {told}." if told else "")
 
 
 def _of_archive(target: Target, model: Model, held: Holding, rows: Sequence[Row]) -> Choice:

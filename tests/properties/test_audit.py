@@ -60,7 +60,7 @@ def test_times_in_a_target_and_holders_tell_the_same_story(
     rows, at = chain(moves), Moment("", BEGIN + timedelta(minutes=minutes))
     then = until(rows, at)
     for found in holders(rows, at, TARGETS, {}):
-        spans = tenures(then, [found.target])
+        spans = tenures(then, [found.target], {})
         assert [t.version for t in spans if t.until is None] == ([] if found.version is None else [found.version])
         for one, after in pairwise(spans):
             assert one.until is not None and one.since.n < one.until.n <= after.since.n

@@ -239,6 +239,17 @@ def test_a_push_to_the_default_branch_promotes_rung_by_rung(desk: Desk) -> None:
     assert (desk.stages(), desk.aliases()) == ({1: "Staging"}, {"champion": 1})
 
 
+def test_a_push_does_not_take_a_version_out_of_the_stage_that_it_has_climbed_to(desk: Desk) -> None:
+    """Staging and production are stages, and a version has one: at the top there is nothing left to do."""
+    text = desk.policy("90%").replace("    alias: champion", "    stage: Production\n    alias: champion")
+    desk.world.commit({"policies/fraud.yaml": text[: text.index("  clinic:")]})
+    desk.register(GOOD)
+    payload = {"ref": "refs/heads/main"}
+    ends = [desk.workflow.event("push", payload).outputs["decision"] for _ in range(3)]
+    assert ends == ["promoted", "promoted", "noop"]
+    assert (desk.stages(), desk.aliases()) == ({1: "Production"}, {"champion": 1})
+
+
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(desk: Desk) -> None:
     """Neither in the registry nor in GitHub's history."""
     desk.register(GOOD)

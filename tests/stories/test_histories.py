@@ -34,9 +34,8 @@ def test_random_histories_on_a_real_server_keep_every_law(mlflow_server: Store, 
             for number in (*GOOD, BAD):
                 metrics = {"accuracy": 0.95 if number in GOOD else 0.5}
                 make_version(mlflow_server.client(), name, metrics=metrics, model=False)
-            (target,) = self.agreed.targets
-            target = replace(target, copy_to=f"{name}.prod" if target.copy_to else "")
-            self.agreed = replace(self.agreed, model=name, targets=(target,))
+            targets = (replace(t, copy_to=f"{name}.prod" if t.copy_to else "") for t in self.agreed.targets)
+            self.agreed = replace(self.agreed, model=name, targets=tuple(targets))
             return MlflowRegistry(connection), MlflowLedger(connection)
 
     count = int(os.environ.get("GATEWRIGHT_HISTORIES", "5"))

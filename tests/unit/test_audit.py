@@ -105,7 +105,7 @@ def test_a_time_ends_when_the_version_is_archived() -> None:
     """`gatewright drift --fix` archives what is stale; then nobody holds the target, and that is known."""
     chain = rows(OPENED, moved(11), {**moved(11), "kind": "archived"})
     (found,) = holders(chain, None, ["production"], {})
-    (time,) = tenures(chain, ["production"])
+    (time,) = tenures(chain, ["production"], {})
     assert (found.version, found.known) == (None, True)
     assert time.until is not None and time.until.kind == "archived"
 
@@ -137,8 +137,49 @@ def test_an_entry_without_a_time_is_placed_by_the_chain() -> None:
 
 def test_times_in_a_target_follow_each_other() -> None:
     """From the entry that brought a version to the one that ended it."""
-    told = [(t.version, t.since.n, t.until.n if t.until else None) for t in tenures(STORY, ["production"])]
+    told = [(t.version, t.since.n, t.until.n if t.until else None) for t in tenures(STORY, ["production"], {})]
     assert told == [(11, 1, 2), (12, 2, 3), (11, 3, 4), (13, 4, None)]
+
+
+def climbed(*aliases: str) -> tuple[tuple[Row, ...], dict[int, Entry | None]]:
+    """11 enters Staging and, two days later, Production; entries as the gate writes them.
+
+    aliases: those by which staging is held besides its stage.
+    """
+    staging = {"stage": {"Staging": [11]}, "alias": dict.fromkeys(aliases, 11)}
+    production = {"stage": {"Production": [11]}, "alias": {"champion": 11}}
+    chain = rows(OPENED, {**moved(11), "target": "staging"}, {"kind": "requested", "target": "production"}, moved(11))
+    shown = {1: staging, 3: production}
+    bodies = {
+        n: Entry(n, "", "promoted", "", Actor("anna"), "fraud", 11, chain[n].target, after={"model": "fraud", **after})
+        for n, after in shown.items()
+    }
+    return chain, {**bodies}
+
+
+def test_a_version_that_climbs_from_one_stage_to_the_next_has_left_the_first() -> None:
+    """It has one stage: nobody is in Staging any more, since that move, although no entry about Staging says so."""
+    chain, bodies = climbed()
+    staging, production = holders(chain, None, ["staging", "production"], bodies)
+    assert (staging.version, staging.known, staging.since, production.version) == (None, True, chain[3], 11)
+    before = holders(chain, parse_moment("2026-05-03"), ["staging"], bodies)
+    assert [h.version for h in before] == [11]
+    told = [(t.target, t.since.n, t.until and t.until.n) for t in tenures(chain, ["staging", "production"], bodies)]
+    assert told == [("staging", 1, 3), ("production", 3, None)]
+
+
+def test_a_target_that_has_an_alias_is_held_wherever_the_version_goes_on_to() -> None:
+    """Whoever follows the alias is still served that version."""
+    chain, bodies = climbed("candidate")
+    assert [h.version for h in holders(chain, None, ["staging", "production"], bodies)] == [11, 11]
+
+
+def test_what_was_adopted_is_shown_where_the_registry_showed_it() -> None:
+    """An adoption keeps every stage and alias of the model; those of its target are told."""
+    after = {"model": "fraud", "stages": {"7": "Production", "8": "Staging"}, "aliases": {"champion": 7, "other": 8}}
+    way = {"target": {"name": "production", "stage": "Production", "alias": "champion"}}
+    entry = Entry(1, "", "adopted", "", Actor("anna"), "fraud", 7, "production", after=after, details=way)
+    assert places(entry) == (Place("stage", "Production", "fraud", (7,)), Place("alias", "champion", "fraud", (7,)))
 
 
 def test_a_question_about_a_version_finds_what_took_it_away() -> None:

@@ -193,6 +193,52 @@ def test_a_deleted_version_is_passed_over_and_named() -> None:
     assert "v2, which is deleted" in report.notes[0]
 
 
+class Ladder(Scene):
+    """Two rungs, each a stage: 1, 2 and 3 have climbed both, one after the other."""
+
+    def __init__(self) -> None:
+        text = """\
+version: 1
+model: fraud
+targets:
+  staging: {stage: Staging, checks: [run.accuracy > 0.9]}
+  production: {stage: Production, alias: champion, checks: [run.accuracy > 0.9], override: {from: [octo]}}
+"""
+        super().__init__(read_policies({"fraud.yaml": text}, PATHS)[0])
+        for number in GOOD:
+            for to in ("staging", "production"):
+                assert self.climb(number, to).decision.kind == "promoted"
+        self.real.applied.clear()
+
+    def climb(self, number: int, to: str) -> Report:
+        return story.promote(self.gate(), Subject("fraud", number), to)
+
+    def down(self, to: int | None = None) -> Report:
+        return story.rollback(self.gate(), Wish("staging", "it is slow", to, fast=True))
+
+    def stages(self) -> list[str]:
+        return [v.stage for v in self.real.models["fraud"].versions]
+
+
+def test_a_version_that_holds_a_higher_stage_does_not_come_down_to_a_lower_one() -> None:
+    """It has one stage: production would be empty, and its alias name a version that is in staging."""
+    scene = Ladder()
+    report = scene.climb(3, "staging")
+    assert ended(report) == ("refused", "out_of_order")
+    assert "it holds production, whose stage it would leave" in report.decision.detail
+    assert (scene.real.applied, scene.stages()) == ([], ["Archived", "Archived", "Production", "None"])
+
+
+def test_a_rollback_of_a_lower_rung_passes_over_whoever_has_climbed_on() -> None:
+    """The last version that held staging is the one in production, and there it stays; asked for by number too."""
+    scene = Ladder()
+    assert ended(scene.down(3)) == ("refused", "out_of_order")
+    report = scene.down()
+    assert (ended(report)[0], report.candidate.number) == ("rolled_back", 2)
+    assert report.notes == ("The last good version would have been v3, which holds production.",)
+    assert scene.stages() == ["Archived", "Staging", "Production", "None"]
+
+
 def test_a_version_may_be_named_if_it_once_held_the_target() -> None:
     """Two steps at once."""
     scene = climbed()

@@ -140,7 +140,10 @@ def trusted_files(forge: Forge, inputs: Inputs) -> Files:
 
 
 def subject_and_target(ours: Gate, version: str, target: str) -> tuple[Subject, str]:
-    """What is meant: by default the newest version, and the first rung of the ladder that it does not hold."""
+    """What is meant: by default the newest version, and the first rung of the ladder that it does not hold.
+
+    A rung that it has left for a higher one is none.
+    """
     model = ours.policy.model
     subject = parse_subject(f"{model}{version}" if version.startswith("@") else f"{model}/{version or 'latest'}")
     if target:
@@ -149,8 +152,9 @@ def subject_and_target(ours: Gate, version: str, target: str) -> tuple[Subject, 
     found = models[model].find(subject) if model in models else None
     if found is None:
         return subject, ours.policy.targets[0].name
-    free = (t.name for t in ours.policy.targets if not ladder.holds(t, found, models))
-    return Subject(model, found.number), next(free, ours.policy.targets[-1].name)
+    rungs = ours.policy.targets
+    free = (t.name for t in rungs if not (ladder.holds(t, found, models) or ladder.loses(t, found, models, rungs)))
+    return Subject(model, found.number), next(free, rungs[-1].name)
 
 
 def read_event(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -275,14 +275,12 @@ def holder(rows: Sequence[Row], target: str) -> int | None:
     """The version that holds a target by the ledger's last word; None if nobody does, or it has said nothing."""
     present: int | None = None
     for r in rows:
-        present = _after(r, target, present)
+        present = holder_after(r, present) if r.target == target else present
     return present
 
 
-def _after(r: Row, target: str, present: int | None) -> int | None:
-    """Who holds a target after an entry, if `present` did before it."""
-    if r.target != target:
-        return present
+def holder_after(r: Row, present: int | None) -> int | None:
+    """Who holds an entry's target after it, if `present` did before."""
     if r.kind == "archived" and r.version == present:
         return None
     return r.version if r.kind in MOVED else present
@@ -312,13 +310,10 @@ def taken_back(rows: Sequence[Row], target: str) -> Mapping[int, Row]:
     To adopt a version does not: that records where it is, and does not judge it.
     """
     found: dict[int, Row] = {}
-    present: int | None = None
-    for r in rows:
-        if r.target == target and r.kind == "rolled_back":
-            left = r.replaces or present
-            found |= {} if left is None else {left: r}
-        present = _after(r, target, present)
-        if r.target == target and r.kind in MOVED - {"adopted"} and r.version is not None:
+    for r in (r for r in rows if r.target == target):
+        if r.kind == "rolled_back" and r.replaces is not None:
+            found[r.replaces] = r
+        if r.kind in MOVED - {"adopted"} and r.version is not None:
             found.pop(r.version, None)
     return found
 

@@ -63,8 +63,10 @@ def held_by(holder: Holder) -> str:
 
 
 def since(holder: Holder) -> str:
-    """When it came there, and by whose doing."""
-    return _doing(holder.since) if holder.since else "" if holder.known else SILENT
+    """When it came there, or nobody was there any more, and by whose doing."""
+    if holder.since is None:
+        return "" if holder.known else SILENT
+    return _doing(holder.since, holder.target)
 
 
 def at(stamp: str) -> str:
@@ -162,16 +164,18 @@ def held_until(account: Account, event: Event) -> str:
 
 def began(tenure: Tenure) -> str:
     """The entry that brought a version to its target."""
-    return _doing(tenure.since)
+    return _doing(tenure.since, tenure.target)
 
 
 def ended(tenure: Tenure) -> str:
     """The entry that took it away, or that it still is there."""
-    return "held still" if tenure.until is None else _doing(tenure.until)
+    return "held still" if tenure.until is None else _doing(tenure.until, tenure.target)
 
 
-def _doing(row: Row) -> str:
-    return f"{at(row.at)} by {row.by} (entry {row.n}, {said(row.kind)})"
+def _doing(row: Row, target: str) -> str:
+    """Who did it and when; where it ended something by moving to another target, to which."""
+    elsewhere = f" to {row.target}" if row.target != target else ""
+    return f"{at(row.at)} by {row.by} (entry {row.n}, {said(row.kind)}{elsewhere})"
 
 
 def rules(account: Account) -> Iterator[tuple[Target, str]]:
