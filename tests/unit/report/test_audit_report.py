@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,7 @@ from gatewright.ledger.envelope import Keys
 from gatewright.ledger.memory import MemoryLedger
 from gatewright.problem import Undetermined
 from gatewright.record import append
-from gatewright.report.audit import data, html, sheet, terminal
+from gatewright.report.audit import data, html, sheet, terminal, words
 from gatewright.report.escape import sheet as cell
 from gatewright.rollback import Wish
 from gatewright.subject import Subject
@@ -150,6 +151,35 @@ def test_a_broken_ledger_is_the_first_thing_that_is_told() -> None:
     coloured = io.StringIO()
     terminal.render(one, Console(file=coloured, width=120, force_terminal=True, color_system="standard"))
     assert coloured.getvalue().startswith("\x1b[1;31m✘ fraud: THE LEDGER IS BROKEN")
+
+
+def test_what_was_overruled_is_counted_in_red_before_anything_else_is_told() -> None:
+    """An auditor's first question; where nothing was, nothing says so."""
+    page = html.page(REPORTS["forced"])
+    counted = '<p>1 promotion, 1 rollback, <strong class="fail">1 override</strong> (2026-11-09)</p>'
+    assert 0 < page.index(counted) < page.index("<table>")
+    assert "What happened: 1 promotion, 1 rollback, 1 override" in printed(REPORTS["forced"])
+    assert "override" not in "".join(words.summary(report(gate()).accounts[0]))
+
+
+def test_the_number_of_an_entry_leads_to_its_grounds() -> None:
+    """Every link within the page has its end."""
+    reader = Reader(html.page(REPORTS["forced"]).replace("<!doctype html>", ""))
+    ends = {attrs["id"] for _, attrs in reader.seen if "id" in attrs}
+    links = [str(a["href"]).removeprefix("#") for a in reader.all("a")]
+    assert links and set(links) <= ends
+
+
+def test_a_time_that_ended_in_a_rollback_is_red_and_all_targets_share_a_scale() -> None:
+    """What was bad is seen at a glance; each drawing says from when to when it goes."""
+    page = html.page(REPORTS["forced"])
+    (drawn,) = re.findall(r'<div class="times" aria-hidden="true">(.*?)</div>', page)
+    assert re.findall(r'<span( class="\w+")? [^>]*>(v\d)</span>', drawn) == [
+        ("", "v2"),
+        (' class="back"', "v3"),
+        (' class="now"', "v2"),
+    ]
+    assert '<div class="ends" aria-hidden="true"><span>2026-11-09</span><span>2026-11-09</span></div>' in page
 
 
 def test_an_index_with_a_gap_shows_no_entries_at_all() -> None:

@@ -20,10 +20,15 @@ STYLE = """
 section { margin-top: 2.5rem; border-top: 3px solid var(--line) } section > h2:first-child { font-size: 1.25rem }
 h3 { font-size: 1rem; margin: 1.5rem 0 .4rem } details { border-left: .25rem solid var(--line); padding-left: .8rem;
   margin: .8rem 0 } summary { cursor: pointer; font-weight: 600; overflow-wrap: anywhere }
-.times { display: flex; gap: 2px; margin: .2rem 0 .8rem; min-height: 1.6rem }
-.times span { flex-basis: 0; min-width: 2.2rem; padding: 0 .35rem; background: var(--head); overflow: hidden;
-  border: 1px solid var(--line); white-space: nowrap; text-overflow: ellipsis }
-.times .now { border-color: var(--good); color: var(--good); font-weight: 600 } .times .none { border-style: dotted }
+.times { display: flex; gap: 2px; margin: .2rem 0 0; min-height: 1.6rem; overflow: hidden }
+.times span { flex-basis: 0; min-width: 1.75rem; padding: 0 .25rem; background: var(--head); overflow: hidden;
+  border: 1px solid var(--line); border-radius: 3px; white-space: nowrap; text-overflow: clip }
+.times .now { border-color: var(--good); color: var(--good); font-weight: 600 }
+.times .back { border-color: var(--bad); color: var(--bad) }
+.times .none { border-style: dotted; background: none; color: var(--dim) }
+.ends { display: flex; justify-content: space-between; margin: .1rem 0 .8rem; color: var(--dim); font-size: .85em }
+tr:has(.step) { color: var(--dim) }
+@media (max-width: 40rem) { .times span { min-width: 0; font-size: .75em; padding: 0 .1rem } }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .5rem 0 } dd { margin: 0;
   overflow-wrap: anywhere } dt { color: var(--dim) } .whole { white-space: nowrap } a { color: inherit }
 """
@@ -85,11 +90,22 @@ def _account(report: AuditReport, account: Account, n: int) -> str:
     parts = [f'<section id="m{n}"><h2>{text(account.model)}</h2><p>{_proof(account)}</p>']
     if account.head:
         parts.append(f'<p class="dim">newest entry <code>{text(account.head)}</code></p>')
+    parts.append(_summary(account))
     if account.notes:
         parts.append(listed(account.notes))
     if not account.unreadable:
-        parts += [_holders(report, account), _rules(report, account), _events(account), *_decisions(account)]
+        parts += [_holders(report, account), _rules(report, account), _events(account, n), *_decisions(account, n)]
     return "\n".join(parts) + "</section>"
+
+
+def _summary(account: Account) -> str:
+    """What happened, in numbers; what went against the policy in red."""
+    told, forced = words.summary(account)
+    red = f'<strong class="fail">{text(forced)}</strong>' if forced else ""
+    ends = [written_at(e.row.at) for e in (account.events[:1] + account.events[-1:])]
+    days = " to ".join(dict.fromkeys(f"{at:%Y-%m-%d}" for at in ends if at is not None))
+    shown = ", ".join(filter(None, (text(told), red)))
+    return f"<p>{shown}{f' ({days})' if days else ''}</p>" if shown else ""
 
 
 def _holders(report: AuditReport, account: Account) -> str:
@@ -99,38 +115,60 @@ def _holders(report: AuditReport, account: Account) -> str:
     head = f"<h3>Who held what, {text(words.moment(report))}</h3>"
     shown = table(names, map(_holder, account.holders), about="Who held what")
     end = report.question.moment.at if report.question.moment else written_at(report.written)
-    drawn = (_times(h.target, [t for t in account.tenures if t.target == h.target], end) for h in account.holders)
-    return head + shown + "".join(drawn)
+    begin = min((at for t in account.tenures if (at := written_at(t.since.at)) is not None), default=None)
+    of = {h.target: [t for t in account.tenures if t.target == h.target] for h in account.holders}
+    asked = report.question.version
+    return head + shown + "".join(_times(target, told, begin, end, asked) for target, told in of.items())
 
 
 def _holder(holder: Holder) -> tuple[str, ...]:
     remark = f'<br><span class="warn">! {text(holder.remark)}</span>' if holder.remark else ""
     where = "<br>".join(text(str(p)) for p in holder.places) if holder.version is not None else ""
-    return text(holder.target), f"{text(words.held_by(holder))}{remark}", text(words.since(holder)), where
+    return text(holder.target), f"{text(words.held_by(holder))}{remark}", _when(words.since(holder)), where
 
 
-def _times(target: str, tenures: list[Tenure], end: datetime | None) -> str:
-    """Every version's time in a target, to scale, and the same as a table."""
+def _times(target: str, tenures: list[Tenure], begin: datetime | None, end: datetime | None, asked: int | None) -> str:
+    """Every version's time in a target, to a scale that all targets share, and the same as a table.
+
+    begin, end: of the scale. asked: the version that the report is about, None for all.
+    """
     if not tenures:
         return ""
-    rows = ((f"v{t.version}", text(words.began(t)), text(words.ended(t))) for t in tenures)
+    rows = [
+        (f"v{t.version}", _when(words.began(t)), _when(words.ended(t))) for t in tenures if asked in (None, t.version)
+    ]
     about = f"Times in {target}"
-    bars = "".join(_bars(tenures, end))
+    bars = "".join(_bars(tenures, begin, end))
     drawn = f'<div class="times" aria-hidden="true">{bars}</div>' if bars else ""
-    return f"<h3>{text(about)}</h3>{drawn}" + table(("Version", "From", "Until"), rows, about=about)
+    if drawn and begin and end:
+        ends = "".join(f"<span>{at:%Y-%m-%d}</span>" for at in (begin, end))
+        drawn += f'<div class="ends" aria-hidden="true">{ends}</div>'
+    never = f"<p>The ledger knows no time of v{asked} in {text(target)}.</p>"
+    return f"<h3>{text(about)}</h3>{drawn}" + (
+        table(("Version", "From", "Until"), rows, about=about) if rows else never
+    )
 
 
-def _bars(tenures: Iterable[Tenure], end: datetime | None) -> Iterator[str]:
-    last: datetime | None = None
-    for t in tenures:
+def _when(told: str) -> str:
+    """A time and what was done then; the time stays in one line."""
+    time, by, rest = told.partition(" by ")
+    return f'<span class="whole">{text(time)}</span>{text(by + rest)}' if by else text(told)
+
+
+def _bars(tenures: Iterable[Tenure], last: datetime | None, end: datetime | None) -> Iterator[str]:
+    """One bar a time; what was taken back in red. last: where the scale begins."""
+    for n, t in enumerate(tenures):
         begin, finish = written_at(t.since.at), written_at(t.until.at) if t.until else end
         if begin is None or finish is None:
             continue
         if last is not None and begin > last:
-            yield f'<span class="none" style="flex-grow:{_seconds(last, begin)}">nobody</span>'
-        kind = "" if t.until else ' class="now"'
+            yield f'<span class="none" style="flex-grow:{_seconds(last, begin)}">{"nobody" if n else ""}</span>'
+        back = t.until is not None and t.until.kind == "rolled_back" and t.until.target == t.target
+        kind = ' class="back"' if back else "" if t.until else ' class="now"'
         yield f'<span{kind} style="flex-grow:{_seconds(begin, finish)}">v{t.version}</span>'
         last = finish
+    if last is not None and end is not None and end > last:
+        yield f'<span class="none" style="flex-grow:{_seconds(last, end)}">nobody</span>'
 
 
 def _seconds(begin: datetime, finish: datetime) -> int:
@@ -143,37 +181,54 @@ def _rules(report: AuditReport, account: Account) -> str:
     return head + (_pairs(told) if told else "") + "".join(f"<p>{text(s)}</p>" for s in words.changed_rules(account))
 
 
-def _events(account: Account) -> str:
+def _events(account: Account, section: int) -> str:
     if not account.events:
         return "<h3>What happened</h3><p>No entry is about this.</p>"
     names = ("#", "When", "Who", "What", "Why", "Digest")
-    return "<h3>What happened</h3>" + table(names, map(_event, account.events), about="What happened")
+    rows = (_event(event, section) for event in account.events)
+    return "<h3>What happened</h3>" + table(names, rows, about="What happened")
 
 
-def _event(event: Event) -> tuple[str, ...]:
+def _event(event: Event, section: int) -> tuple[str, ...]:
     why = text(words.why(event))
     if event.entry is None or words.overridden(event):
         why = f'<span class="fail">{why}</span>'
     why += "".join(f'<br><strong class="fail">broken: {text(w)}</strong>' for w in event.wrong)
     digest = f'<code class="whole">{text(event.row.digest[:12])}</code>'
     when = f'<span class="whole">{text(words.at(event.row.at))}</span>'
-    return str(event.row.n), when, text(words.who(event)), text(words.what(event)), why, digest
+    what = text(words.what(event))
+    number = str(event.row.n)
+    if event.grounds is not None:
+        number = f'<a href="#{_anchor(section, event)}">{number}</a>'
+    what = f'<span class="step">{what}</span>' if words.step(event) else what
+    return number, when, _who(event), what, why, digest
 
 
-def _decisions(account: Account) -> Iterator[str]:
+def _who(event: Event) -> str:
+    """Login and id, the id in one piece."""
+    login, bracket, rest = words.who(event).rpartition(" (id ")
+    return f'{text(login)} <span class="whole">(id {text(rest)}</span>' if bracket else text(rest)
+
+
+def _anchor(section: int, event: Event) -> str:
+    """Where the grounds of an entry stand on the page."""
+    return f"m{section}e{event.row.n}"
+
+
+def _decisions(account: Account, section: int) -> Iterator[str]:
     """On what each decision rested."""
     told = [(e, e.grounds) for e in account.events if e.grounds is not None]
     if told:
         yield "<h3>On what it was decided</h3>"
-        yield from (_grounds(event, grounds) for event, grounds in told)
+        yield from (_grounds(event, grounds, _anchor(section, event)) for event, grounds in told)
     if account.lineages:
         yield "<h3>From data and code to the version</h3>"
         yield from map(_lineage, account.lineages)
 
 
-def _grounds(event: Event, grounds: Grounds) -> str:
+def _grounds(event: Event, grounds: Grounds, anchor: str) -> str:
     head = f"#{event.row.n} {words.what(event)}, {words.who(event)}, {words.at(event.row.at)}"
-    parts = [f"<details open><summary>{text(head)}</summary>"]
+    parts = [f'<details open id="{anchor}"><summary>{text(head)}</summary>']
     against = words.against(event)
     if against:
         parts.append(f'<div class="overridden"><p>Overridden:</p>{listed(against)}</div>')

@@ -68,13 +68,18 @@ def _rules(report: AuditReport, account: Account) -> Iterator[RenderableType]:
 
 
 def _events(account: Account) -> Iterator[RenderableType]:
-    yield line(("\nWhat happened", "bold"), "" if account.events else ": no entry is about this.")
+    told, forced = words.summary(account)
+    parts = [part for part in ((told, ""), (forced, "bold red")) if part[0]]
+    counts = [(": ", ""), *(piece for n, part in enumerate(parts) for piece in ((", ", ""), part)[not n :])]
+    yield line(
+        ("\nWhat happened", "bold"), *(counts if parts else ()), "" if account.events else ": no entry is about this."
+    )
     if account.events:
         yield table(("#", "When", "Who", "What", "Why", "Digest"), map(_event, account.events))
 
 
 def _event(event: Event) -> list[Text]:
-    style = "red" if words.overridden(event) or event.wrong else ""
+    style = "red" if words.overridden(event) or event.wrong else "dim" if words.step(event) else ""
     why = " · ".join((words.why(event), *(f"BROKEN: {w}" for w in event.wrong)))
     told = (str(event.row.n), words.at(event.row.at), words.who(event), words.what(event), why, event.row.digest[:8])
     return [text(cell, style) for cell in told]

@@ -90,7 +90,34 @@ def why(event: Event) -> str:
     """The reason code and the words that were given."""
     if event.entry is None:
         return "its body is gone or cannot be read"
-    return " · ".join(filter(None, (event.entry.reason, event.entry.text)))
+    return " · ".join(filter(None, (said(event.entry.reason), event.entry.text)))
+
+
+def step(event: Event) -> bool:
+    """Whether an entry only begins something, so that a later one tells what came of it."""
+    return event.row.kind in ("opened", "intended")
+
+
+#: kinds of entries that the summary counts, as they are called one by one and together
+_COUNTED = {
+    "promoted": ("promotion", "promotions"),
+    "rolled_back": ("rollback", "rollbacks"),
+    "overridden": ("override", "overrides"),
+    "requested": ("request", "requests"),
+    "refused": ("refusal", "refusals"),
+    "adopted": ("adoption", "adoptions"),
+    "archived": ("archival", "archivals"),
+    "drift": ("report of drift", "reports of drift"),
+}
+
+
+def summary(account: Account) -> tuple[str, str]:
+    """What happened in how many entries, and how much of it was overridden; "" where nothing was."""
+    kinds = [e.row.kind for e in account.events]
+    counts = ((kinds.count(kind), names) for kind, names in _COUNTED.items() if kind != "overridden")
+    told = ", ".join(f"{n} {names[n != 1]}" for n, names in counts if n)
+    forced = sum(overridden(e) and e.row.kind in MOVED for e in account.events)
+    return told, f"{forced} {_COUNTED['overridden'][forced != 1]}" if forced else ""
 
 
 def who(event: Event) -> str:
