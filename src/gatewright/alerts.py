@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from gatewright.canonical import canonical, digest_of
 from gatewright.ledger.entry import Actor
+from gatewright.problem import PolicyError
 from gatewright.report import data
 from gatewright.report.escape import code, markdown
 from gatewright.report.headline import headline
@@ -126,8 +127,8 @@ def split_event(split: Split, run: Run) -> Event | None:
 
 
 def failure_event(failure: Failure, run: Run) -> Event | None:
-    """What is told of a move that could not be decided; None for mistakes in what was typed."""
-    if failure.error.exit_code != 3:
+    """What is told of a move that could not be decided, or that no policy can be read for; None for a mistyped one."""
+    if failure.error.exit_code != 3 and not isinstance(failure.error, PolicyError):
         return None
     subject = str(failure.subject or failure.model)
     told = data.document(failure)

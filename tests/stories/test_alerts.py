@@ -257,3 +257,21 @@ def test_an_alert_that_fails_is_a_warning_in_the_action(repository: Repository) 
         step = repository.override(reason="the feed is late")
     assert (step.code, repository.aliases()) == (0, {"champion": 1})
     assert [m for p, m in step.commands("warning") if "Alert not delivered" in p and "it answers 410" in m]
+
+
+@pytest.mark.parametrize("broken", ["the policy", "GitHub"])
+def test_a_run_that_does_not_even_begin_is_told(broken: str, repository: Repository) -> None:
+    """Neither a policy with errors nor a forge that does not answer leaves a night in which nobody hears anything."""
+    if broken == "the policy":
+        repository.world.commit({"policies/policy.yaml": "version: 1\nmodel: [\n"})
+    with receiver() as there:
+        given = {"GATEWRIGHT_ALERT_URL": there.url, "GATEWRIGHT_ALERT_SECRET": SECRET}
+        repository.workflow.variables = given
+        if broken == "GitHub":
+            repository.workflow.variables = {**given, "GITHUB_API_URL": "http://127.0.0.1:9", "GITHUB_GRAPHQL_URL": ""}
+        step = repository.workflow.event("schedule", {"schedule": "17 3 * * *"})
+        assert step.code in (2, 3) and step.outputs["decision"] == "error", step
+        assert kinds(there.deliveries) == ["error"]
+    told = event(there.deliveries[0])["data"]
+    assert (told["decision"], told["actor"]["via"]) == ("error", "github")
+    assert ("policy.yaml" in told["sentence"]) == (broken == "the policy")

@@ -12,7 +12,7 @@ from gatewright import alerts
 from gatewright.alerts import Run, body, decision_event, drift_event, event_of, failure_event, follow_up
 from gatewright.drift import Drift, Finding
 from gatewright.ledger.entry import Actor, Row
-from gatewright.problem import Undetermined, UsageError
+from gatewright.problem import PolicyError, Problem, Undetermined, UsageError
 from gatewright.report.model import Failure, Inspection, Report
 from gatewright.subject import Subject
 from unit.report.examples import HOSTILE, examples, tried
@@ -116,6 +116,13 @@ def test_only_what_could_not_be_determined_is_told_of_failures() -> None:
     event = failure_event(broken, RUN)
     assert event is not None and event.type.endswith(".error") and event.data["version"] == 7
     assert failure_event(Failure(UsageError("no such target")), RUN) is None
+
+
+def test_a_policy_that_cannot_be_read_is_told() -> None:
+    """Nothing is gated until somebody mends it, and it was not mistyped by whoever started the run."""
+    event = failure_event(Failure(PolicyError([Problem("policies/fraud.yaml", 3, 1, "unknown key")])), RUN)
+    assert event is not None and event.type.endswith(".error")
+    assert (event.data["reason"], event.data["sentence"]) == ("policy_error", "policies/fraud.yaml:3:1: unknown key")
 
 
 def test_checks_that_hold_are_left_to_the_report() -> None:
