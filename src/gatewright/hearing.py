@@ -29,6 +29,11 @@ class Question:
     target: str
     digest: str
 
+    @property
+    def subject(self) -> tuple[str, int, str]:
+        """What it is about, whatever the evidence."""
+        return self.model, self.version, self.target
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -82,6 +87,11 @@ class Hearing:
     recorded: tuple[Recorded, ...] = ()
     expires: Decimal = Decimal(7 * 86400)
     since: str = ""
+
+    @property
+    def opened_for(self) -> tuple[str, int, str] | None:
+        """The request that the thread is the issue of; None for every other thread."""
+        return self.thread.opened_for if self.thread else None
 
     def is_in(self, team: str, person: Person) -> Membership:
         """What is known of a membership. Nobody asked is nobody knows."""
@@ -239,8 +249,10 @@ def _edited(comment: Comment) -> tuple[str, str]:
 
 
 def _elsewhere(hearing: Hearing, command: Command) -> bool:
-    """Whether a command is clearly about another model or target of this thread, which is no fault in it."""
+    """Whether a command is clearly about something else that this thread asks, which is no fault in it."""
     mine, others = hearing.question, [a.question for a in hearing.asked]
+    if hearing.opened_for and _is_bare(command):
+        return hearing.opened_for != mine.subject
     if command.target and command.target != mine.target:
         return command.target in hearing.targets or command.target in {q.target for q in others}
     return bool(command.model) and command.model != mine.model and command.model in {q.model for q in others}
@@ -263,7 +275,9 @@ def _misfit(hearing: Hearing, comment: Comment, command: Command) -> tuple[str, 
         fits = mine.digest.startswith(command.digest)
         return ("", "") if fits and command.verb != "approve" else _timely(hearing, comment, command, fits)
     seen = [a.question for a in _in_view(hearing, comment) if _names(command, a.question)]
-    subjects = {(q.model, q.version, q.target) for q in seen}
+    if hearing.opened_for == mine.subject:
+        seen = [q for q in seen if q.subject == mine.subject]
+    subjects = {q.subject for q in seen}
     if len(subjects) > 1:
         which = " or ".join(f"{m}/{v} to {t}" for m, v, t in sorted(subjects))
         return "ambiguous_subject", f"it may mean {which}; copy {_line(command, mine)}"
@@ -271,7 +285,7 @@ def _misfit(hearing: Hearing, comment: Comment, command: Command) -> tuple[str, 
         return "", ""
     if not seen:
         return "stale_digest", f"the evidence was not shown yet; copy {_line(command, mine)}"
-    if (seen[-1].model, seen[-1].version, seen[-1].target) != (mine.model, mine.version, mine.target):
+    if seen[-1].subject != mine.subject:
         return "wrong_version", f"it was about {_name(seen[-1])}, this is {_name(mine)}"
     if seen[-1].digest != mine.digest:
         return "stale_digest", _changed(seen[-1].digest, mine.digest)
@@ -309,6 +323,11 @@ def _names(command: Command, question: Question) -> bool:
         and command.version in (None, question.version)
         and command.target in ("", question.target)
     )
+
+
+def _is_bare(command: Command) -> bool:
+    """Whether a command leaves open what it is about."""
+    return not (command.model or command.version or command.target or command.digest)
 
 
 def _name(question: Question) -> str:

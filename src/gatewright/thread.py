@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
+
+_REQUEST = re.compile(r"request (?P<model>.+)/(?P<version>[1-9][0-9]*) to (?P<target>\S+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class Thread:
 
     state: open, closed or merged. head: the commit under judgement. fork: it lies in somebody else's repository.
     contributors: everyone with an account who wrote or committed one of its commits. comments: all, oldest first;
-    a comment that is not among them was deleted.
+    a comment that is not among them was deleted. opened_for: model, version and target of the request that we opened
+    this issue for; None for others, and for one whose text somebody else may have changed.
     """
 
     number: int
@@ -61,10 +65,22 @@ class Thread:
     base: str = ""
     fork: bool = False
     contributors: tuple[Person, ...] = ()
+    opened_for: tuple[str, int, str] | None = None
 
     @property
     def kind(self) -> Literal["pull", "issue"]:
         return "pull" if self.head else "issue"
+
+
+def request_key(model: str, version: int | None, target: str) -> str:
+    """What names the issue of a request."""
+    return f"request {model}/{version} to {target}"
+
+
+def requested(key: str) -> tuple[str, int, str] | None:
+    """Model, version and target of the request that a key names; None if it names something else."""
+    found = _REQUEST.fullmatch(key)
+    return (found["model"], int(found["version"]), found["target"]) if found else None
 
 
 @dataclass(frozen=True, slots=True)

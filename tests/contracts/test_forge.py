@@ -15,11 +15,12 @@ import gatewright
 from gatewright.forge import Annotation, Check, Comment, Deployment, Files, Forge, Membership, Person, Thread
 from gatewright.forge.github import GitHubForge
 from gatewright.forge.graphql import address_beside
-from gatewright.forge.marker import room
+from gatewright.forge.marker import marked, room
 from gatewright.forge.memory import MemoryForge
 from gatewright.forge.retry import Patience
 from gatewright.forge.terminal import NoForge
 from gatewright.problem import PolicyError, Undetermined, UsageError
+from gatewright.thread import request_key
 from real.github.server import BAD_GATEWAY, LIMITED, SECONDARY, Breaks, Does, Fault, Garbles, GitHub, Says, Waits
 
 PLACES = ("memory", "github", "github without GraphQL")
@@ -540,6 +541,28 @@ def test_a_closed_issue_is_followed_by_a_new_one(place: Place) -> None:
     first = place.forge.open_issue("drift", "Drift", "a")
     place.forge.close_issue(first.id)
     assert place.forge.open_issue("drift", "Drift", "b").id != first.id
+
+
+def test_the_issue_of_a_request_says_so_while_its_text_is_our_own(site: OnGitHub) -> None:
+    """A bare word in it is then about that request; whoever changes the text cannot make it one about another."""
+    key = request_key("fraud model", 12, "production")
+    number = site.forge.open_issue(key, "Promote", "please approve").id
+    site.forge.open_issue(key, "Promote", "one has approved")
+    assert thread_of(site, number).opened_for == ("fraud model", 12, "production")
+    thread = site.github.world.repository.threads[number]
+    site.github.world.edit(thread, "mallory", thread.body.replace("/12", "/13"))
+    assert thread_of(site, number).opened_for is None
+    copied = site.github.world.issue("mallory", "Promote", body=marked(key, "please approve"))
+    other = site.forge.open_issue("drift", "Drift", "a")
+    assert {thread_of(site, n).opened_for for n in (copied.number, other.id)} == {None}
+
+
+def test_without_graphql_no_issue_is_known_to_be_our_own_words(github: GitHub) -> None:
+    """REST does not tell who changed a text last."""
+    github.graphql = False
+    site = OnGitHub(github)
+    number = site.forge.open_issue(request_key("fraud", 12, "production"), "Promote", "please approve").id
+    assert thread_of(site, number).opened_for is None
 
 
 def test_a_deployment_is_told_once_a_state(place: Place) -> None:

@@ -459,7 +459,7 @@ def test_a_veto_keeps_the_issue_open_for_whoever_may_lift_it(ward: Ward) -> None
 
 
 def test_in_the_issue_of_one_of_two_requests_a_word_is_about_that_one(ward: Ward) -> None:
-    """An objection need not spell out what it stands under; an approval that may mean both gets the line to copy."""
+    """Nobody need spell out what they stand under, whatever else is asked for; elsewhere a word must say it."""
     ward.register(BETTER)
     for version in ("1", "2"):
         ward.workflow.dispatched(command="promote", version=version, target="clinic")
@@ -468,8 +468,34 @@ def test_in_the_issue_of_one_of_two_requests_a_word_is_about_that_one(ward: Ward
     assert (held.decision, held.outputs["version"]) == (("pending", "held"), "1")
     vetoed = ward.says(second, "ben", "/gate reject")
     assert (vetoed.decision, vetoed.outputs["version"]) == (("refused", "vetoed"), "2")
-    unclear = ward.says(first, "carla", "/gate approve")
-    assert (ward.told(unclear)["carla"], unclear.outputs["version"]) == ("ambiguous_subject", "1")
+    ward.says(first, "ben", "/gate unhold")
+    assert ward.says(first, "ben", "/gate approve").decision == ("pending", "approvals_missing")
+    assert ward.says(first, "carla", "/gate approve").decision == ("promoted", "approvals_met")
+    assert (first.state, second.state, ward.aliases()) == ("closed", "open", {"clinic": 1})
+
+
+def test_elsewhere_a_word_must_say_which_of_two_requests_it_means(ward: Ward) -> None:
+    """An approval that may mean both gets the line to copy, and so does one in an issue whose text is not our own."""
+    ward.register(BETTER)
+    for version in ("1", "2"):
+        ward.workflow.dispatched(command="promote", version=version, target="clinic")
+    first, _ = ward.world.repository.threads.values()
+    ward.world.edit(first, "anna", first.body.replace(f"{ward.model}/1", f"{ward.model}/2"))
+    for thread in (first, ward.pull()):
+        comment = ward.write(thread, "carla", "/gate approve")
+        step = ward.workflow.commented(thread, comment)
+        assert step.decision == ("error", "ambiguous_subject"), step
+        assert f"{ward.model}/1 to clinic, {ward.model}/2 to clinic" in ward.own(thread)[-1]
+
+
+def test_in_the_issue_of_a_request_a_promotion_is_of_that_version(ward: Ward) -> None:
+    """And not of the newest one, which nobody there has looked at."""
+    ward.workflow.dispatched(command="promote", version="1", target="clinic")
+    (issue,) = ward.world.repository.threads.values()
+    ward.register(BETTER)
+    step = ward.says(issue, "anna", "/gate promote")
+    assert (step.decision, step.outputs["version"]) == (("pending", "approvals_missing"), "1"), step
+    assert len(ward.world.repository.threads) == 1
 
 
 def test_a_request_that_is_refused_closes_its_issue_as_not_planned(ward: Ward) -> None:

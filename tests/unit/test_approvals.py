@@ -105,7 +105,8 @@ def hearing(case: Mapping[str, Any]) -> Hearing:
     said = tuple(comment(n, told) for n, told in enumerate(case.get("said", ()), 1))
     author = person(case["author"]) if "author" in case else None
     commits = tuple(map(person, case.get("commits", ())))
-    thread = Thread(7, "A better model", author, "open", "#7", said, "a" * 40, "main", False, commits)
+    opened_for = ("fraud", 12, str(case["issue_of"])) if "issue_of" in case else None
+    thread = Thread(7, "A better model", author, "open", "#7", said, "a" * 40, "main", False, commits, opened_for)
     authors = [case["model_author"]] if "model_author" in case else []
     people = {user: approver(who) for user, who in case.get("people", {}).items()}
     requester = Approver(case["requester"]) if "requester" in case else None

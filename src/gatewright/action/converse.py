@@ -16,6 +16,7 @@ from gatewright.case import Gate
 from gatewright.comments import GRAMMAR, LIVE, VERBS, Command, Unclear, parse
 from gatewright.decision import Reason
 from gatewright.forge import Comment, Person, Reaction, Thread
+from gatewright.hearing import SPOKEN
 from gatewright.ledger.entry import Actor
 from gatewright.policy.model import Policy
 from gatewright.problem import GatewrightError, Undetermined, UsageError
@@ -50,6 +51,7 @@ def obey(job: Job) -> Ended:
     if refusal is not None:
         return _answered(job, *refusal)
     assert isinstance(command, Command)
+    command = _filled(command, thread)
     if job.intent.model and command.model and job.intent.model != command.model:
         return _silent(job, f"the comment is about {command.model}, and this workflow about {job.intent.model}")
     return _acknowledged(_heard(job, thread, said, command), thread, said, command)
@@ -60,15 +62,19 @@ def refresh(job: Job) -> Ended:
     thread = job.forge.thread(job.intent.thread)
     if thread is None:
         return _silent(job, "the thread is gone")
-    told = replace(job, intent=replace(job.intent, head=thread.head, comment=0), heard=thread)
+    model, version, target = thread.opened_for or (job.intent.model, None, "")
+    if job.intent.model not in ("", model):
+        return _silent(job, f"the issue is about {model}, and this workflow about {job.intent.model}")
+    told = replace(job, intent=replace(job.intent, head=thread.head, comment=0, model=model), heard=thread)
     ours = told.gate(told.policy())
     if not _is_heard(job, ours, thread):
         return _silent(job, "whoever wrote the comment has no say here, so nothing depends on it")
-    requests = gate.status(_deaf(ours)).requests
-    if len(requests) != 1:
-        return evaluate(told)
-    (row,) = (request.row for request in requests)
-    return done(told, ours, Subject(ours.policy.model, row.version), row.target, gate.evaluate)
+    if version is None:
+        requests = gate.status(_deaf(ours)).requests
+        if len(requests) != 1:
+            return evaluate(told)
+        ((version, target),) = ((request.row.version, request.row.target) for request in requests)
+    return done(told, ours, Subject(ours.policy.model, version), target, gate.evaluate)
 
 
 def _is_heard(job: Job, ours: Gate, thread: Thread) -> bool:
@@ -79,6 +85,17 @@ def _is_heard(job: Job, ours: Gate, thread: Thread) -> bool:
     said = next((c.author for c in thread.comments if c.id == job.intent.comment and c.author), None)
     who = said or job.forge.person(job.actor.login)
     return who is not None and has_say(job.forge, ours.ledger, ours.policy, thread, who, None).answer == "yes"
+
+
+def _filled(command: Command, thread: Thread) -> Command:
+    """A command with what it leaves open: in the issue of a request, that request is meant unless it says otherwise."""
+    if thread.opened_for is None or command.verb not in (*SPOKEN, "promote", "evaluate"):
+        return command
+    model, version, target = thread.opened_for
+    says_otherwise = (
+        command.model not in ("", model) or command.version not in (None, version) or command.target not in ("", target)
+    )
+    return command if says_otherwise else replace(command, model=model, version=version, target=target)
 
 
 def _heard(job: Job, thread: Thread, said: Comment, command: Command) -> Job:
@@ -200,18 +217,9 @@ def _request(job: Job, ours: Gate) -> Request | None:
         if intent.version in ("", str(r.row.version)) and intent.target in ("", r.row.target)
     ]
     if len(asked) > 1:
-        asked = [r for r in asked if _has_issue(job, ours, r)] or asked
-    if len(asked) > 1:
         known = ", ".join(f"{ours.policy.model}/{r.row.version} to {r.row.target}" for r in asked)
         raise UsageError("several requests are open", f"name one of {known}", "ambiguous_subject")
     return asked[0] if asked else None
-
-
-def _has_issue(job: Job, ours: Gate, request: Request) -> bool:
-    """Whether the thread is the issue that was opened for a request."""
-    asked = shown.request_key(str(Subject(ours.policy.model, request.row.version)), request.row.target)
-    issue = job.forge.find_issue(asked)
-    return issue is not None and issue.id == job.intent.thread
 
 
 def _deaf(ours: Gate) -> Gate:

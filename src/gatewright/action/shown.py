@@ -19,6 +19,7 @@ from gatewright.report import data, drifted, markdown
 from gatewright.report.cells import tally
 from gatewright.report.markdown import Links
 from gatewright.report.model import Failure, Inspection, Report, Split
+from gatewright.thread import request_key
 from gatewright.verdict import Result, Status
 
 Outcome = Literal["success", "failure", "pending", "undetermined"]
@@ -83,12 +84,10 @@ def of_report(report: Report, intent: Intent, place: Place, now: datetime, extra
     return Shown(
         key=name,
         comment=body,
-        request=request_key(str(report.candidate), report.target.name),
+        request=request_key(report.candidate.model, report.candidate.number, report.target.name),
         title=_title(report),
         waits=report.decision.kind == "pending",
-        # A veto is no end: whoever said it may lift it, which takes an open issue.
-        settled=report.decision.kind in ("promoted", "rolled_back", "noop", "refused")
-        and not report.standing.vetoed_by,
+        settled=_is_settled(report),
         moved=report.decision.kind != "refused",
         page=report,
         check=_check(report, intent, place, body, marks),
@@ -96,11 +95,6 @@ def of_report(report: Report, intent: Intent, place: Place, now: datetime, extra
         marks=marks,
         outputs=outputs(data.document(report)),
     )
-
-
-def request_key(version: str, target: str) -> str:
-    """What names the issue of a request."""
-    return f"request {version} to {target}"
 
 
 def _is_settled(report: Report) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from gatewright.forge import Comment, Person, Thread
 from gatewright.forge.graphql import NoGraphQL
+from gatewright.forge.marker import key_of
 from gatewright.forge.site import Site, from_graphql, from_rest
 from gatewright.problem import Undetermined
+from gatewright.thread import requested
 
 _ACTOR = "__typename login ...on User{databaseId} ...on Bot{databaseId} ...on Mannequin{databaseId}"
 
@@ -34,7 +37,9 @@ QUERY = f"""query(
   repository(owner: $owner, name: $name) {{
     issueOrPullRequest(number: $number) {{
       __typename
-      ...on Issue {{ title url issueState: state author {{ {_ACTOR} }} {_COMMENTS} }}
+      ...on Issue {{
+        title url issueState: state body lastEditedAt author {{ {_ACTOR} }} editor {{ {_ACTOR} }} {_COMMENTS}
+      }}
       ...on PullRequest {{
         title url pullState: state author {{ {_ACTOR} }} headRefOid baseRefName isCrossRepository {_COMMENTS} {_COMMITS}
       }}
@@ -48,15 +53,15 @@ _MOST_COMMITS = 250
 _COAUTHOR = re.compile(r"(?im)^co-authored-by:.*<(?P<id>\d+)\+(?P<login>[\w-]+)@users\.noreply\.[\w.-]+>[ \t]*$")
 
 
-def read(site: Site, number: int) -> Thread | None:
-    """A thread with all its comments; None if there is no such thread."""
+def read(site: Site, number: int, me: Callable[[], Person]) -> Thread | None:
+    """A thread with all its comments; None if there is no such thread. me: the account that we speak for."""
     try:
-        return _by_graphql(site, number)
+        return _by_graphql(site, number, me)
     except NoGraphQL:
         return _by_rest(site, number)
 
 
-def _by_graphql(site: Site, number: int) -> Thread | None:
+def _by_graphql(site: Site, number: int, me: Callable[[], Person]) -> Thread | None:
     what = f"read the comments of #{number}"
     cursors: dict[str, str | None] = {"comments": None, "commits": None}
     found: dict[str, list[Any]] = {"comments": [], "commits": []}
@@ -78,7 +83,18 @@ def _by_graphql(site: Site, number: int) -> Thread | None:
                 raise Undetermined(f"could not {what}", "GitHub gives the same page again", "Try again in a moment.")
             else:
                 cursors[name] = page["pageInfo"]["endCursor"]
-    return _thread(number, thread, found["comments"], found["commits"])
+    read = _thread(number, thread, found["comments"], found["commits"])
+    return replace(read, opened_for=_opened_for(thread, me))
+
+
+def _opened_for(told: dict[str, Any], me: Callable[[], Person]) -> tuple[str, int, str] | None:
+    """The request that we opened an issue for; None unless its text is ours from the first word to the last."""
+    request = requested(key_of(told.get("body")))
+    if request is None:
+        return None
+    writers = (told["author"], told["editor"] if told["lastEditedAt"] else told["author"])
+    people = map(from_graphql, writers)
+    return request if all(person and person.id == me().id for person in people) else None
 
 
 def _whole(what: str, nodes: list[Any] | None) -> list[Any]:
@@ -130,6 +146,7 @@ def _distinct(people: Iterable[Person | None]) -> tuple[Person, ...]:
 
 
 def _by_rest(site: Site, number: int) -> Thread | None:
+    """The same over REST, which does not tell who changed an issue's text: nothing counts as opened for anything."""
     what = f"read the comments of #{number}"
     issue = site.rest.get(what, *site.path, "issues", str(number))
     if issue is None:

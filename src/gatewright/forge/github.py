@@ -69,7 +69,7 @@ class GitHubForge:
 
     def thread(self, number: int) -> Thread | None:
         """An issue or pull request with all its comments."""
-        return conversation.read(self._site, number)
+        return conversation.read(self._site, number, self.viewer)
 
     def changed_files(self, number: int) -> tuple[str, ...] | None:
         """The paths that a pull request changes, the former names of moved files among them."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import re
+from urllib.parse import quote, unquote
 
 #: the most characters that GitHub takes in a comment or an issue
 LONGEST = 65_536
+
+_MARKER = re.compile(r"<!-- gatewright (?P<key>.+) -->")
 
 
 def marker(key: str) -> str:
@@ -26,6 +29,13 @@ def room(key: str) -> int:
 def bears(key: str, body: str | None) -> bool:
     """Whether a body starts with the marker; one that is quoted further down does not count."""
     return (body or "").replace("\r\n", "\n").split("\n", 1)[0].strip() == marker(key)
+
+
+def key_of(body: str | None) -> str:
+    """The key whose marker a body starts with; "" if it starts with none."""
+    found = _MARKER.match(body or "")
+    key = unquote(found["key"]) if found else ""
+    return key if bears(key, body) else ""
 
 
 def same(one: str | None, other: str) -> bool:

@@ -9,6 +9,7 @@ from gatewright.forge import Check, Deployment, Files, Membership, Person, Poste
 from gatewright.forge import Comment as Said
 from gatewright.forge.marker import bears, marked, same
 from gatewright.problem import Undetermined
+from gatewright.thread import requested
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -139,7 +140,7 @@ class MemoryForge:
         known = self.find_issue(key)
         number = known.id if known else max(self.threads, default=0) + 1
         thread = self.threads.get(number) or Thread(number, title, self.me, "open", f"memory:issues/{number}")
-        self.threads[number] = replace(thread, title=title)
+        self.threads[number] = replace(thread, title=title, opened_for=requested(key))
         self.issues[number] = marked(key, body)
         return Posted(number, thread.url)
 

@@ -59,7 +59,7 @@ FIELDS: Mapping[str, str] = {
     "Query": "viewer repository",
     "Repository": "issueOrPullRequest defaultBranchRef ref object nameWithOwner",
     "PullRequest": "number title url author state headRefOid baseRefName isCrossRepository comments commits files",
-    "Issue": "number title url author state comments",
+    "Issue": "number title url author state body editor lastEditedAt comments",
     "IssueComment": "databaseId fullDatabaseId author body createdAt lastEditedAt editor isMinimized url",
     "IssueCommentConnection": "nodes pageInfo totalCount",
     "PullRequestCommitConnection": "nodes pageInfo totalCount",

@@ -112,7 +112,8 @@ def _thread(repository: Repository, number: int) -> dict[str, Any]:
         "url": _address(repository, thread),
     }
     if not thread.head:
-        return {"__typename": "Issue", "state": thread.state.upper(), **shared}
+        edits = {"body": thread.body, "editor": _account(thread.editor), "lastEditedAt": thread.edited}
+        return {"__typename": "Issue", "state": thread.state.upper(), **edits, **shared}
     return {
         "__typename": "PullRequest",
         "state": "MERGED" if thread.merged else thread.state.upper(),

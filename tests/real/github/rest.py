@@ -225,7 +225,8 @@ def _patch_issue(call: Call) -> Reply:
     if call.thread is None:
         return NOT_FOUND
     call.thread.state, call.thread.reason = call.body.get("state", call.thread.state), call.body.get("state_reason")
-    call.thread.body = call.body.get("body", call.thread.body)
+    if call.body.get("body", call.thread.body) != call.thread.body:
+        call.world.edit(call.thread, call.token.account.login, call.body["body"])
     call.thread.title = call.body.get("title", call.thread.title)
     return 200, _issue(call, call.thread)
 

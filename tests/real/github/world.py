@@ -60,7 +60,10 @@ class Commit:
 
 @dataclass
 class Thread:
-    """An issue, or a pull request if it has a head. fork: None is one that was deleted since."""
+    """An issue, or a pull request if it has a head.
+
+    fork: None is one that was deleted since. edited, editor: when its text was last changed, by whom.
+    """
 
     number: int
     author: Account | None
@@ -75,6 +78,8 @@ class Thread:
     fork: bool | None = False
     merged: bool = False
     created: str = "2026-11-23T09:00:00Z"
+    edited: str | None = None
+    editor: Account | None = None
 
     @property
     def head(self) -> str:
@@ -226,10 +231,11 @@ class World:
         self.repository.threads[number].comments.append(made)
         return made
 
-    def edit(self, comment: Comment, login: str, body: str) -> None:
-        """Somebody changes a comment, perhaps somebody else's."""
-        comment.body, comment.updated = body, self.now()
-        comment.edited, comment.editor = comment.updated, self.account(login)
+    def edit(self, made: Comment | Thread, login: str, body: str) -> None:
+        """Somebody changes the text of a comment or an issue, perhaps somebody else's."""
+        made.body, made.edited, made.editor = body, self.now(), self.account(login)
+        if isinstance(made, Comment):
+            made.updated = made.edited
 
     def delete(self, comment: Comment) -> None:
         """Somebody deletes a comment."""

@@ -10,6 +10,7 @@ import pytest
 from gatewright import gate as story
 from gatewright.action.intent import Intent
 from gatewright.action.shown import Place, deployment, of_failure, of_report, outcome, remarks
+from gatewright.approvals import Objection, Standing
 from gatewright.decision import Decision, Reason
 from gatewright.forge.marker import LONGEST, marked
 from gatewright.problem import PolicyError, Problem, Undetermined
@@ -76,6 +77,16 @@ def test_only_a_move_is_a_deployment() -> None:
     assert found is not None
     assert (found.ref, found.environment, found.state) == (PLACE.commit, "fraud/staging", "success")
     assert "entry" in found.key
+
+
+def test_a_request_is_settled_by_a_move_and_by_no_veto() -> None:
+    """A veto may be lifted, which takes an open issue; one that was overridden has no more to say."""
+    veto = Standing(vetoed_by=(Objection("ben", 3, "2026-11-09T13:00:00Z"),))
+    ends = {name: of_report(report, PULL, PLACE, NOW).settled for name, report in THINGS.items()}
+    assert {name for name, settled in ends.items() if settled} >= {"promoted", "overridden", "rolled_back", "refused"}
+    assert not ends["pending"]
+    assert not of_report(replace(THINGS["refused"], standing=veto), PULL, PLACE, NOW).settled
+    assert of_report(replace(THINGS["overridden"], standing=veto), PULL, PLACE, NOW).settled
 
 
 def test_a_rehearsed_promotion_is_no_deployment() -> None:
