@@ -269,9 +269,8 @@ def _against_champion(check: Check, fact: Fact, rival: Fact, pair: Fact | None) 
     if check.level is None:
         holds = compare(mine, str(check.op), bound)
         word = WORDS[str(check.op)][not holds]
-        because = (
-            f"{shown(check, mine)} {word} {shown(check, bound)} ({champion.text}, champion {shown(check, theirs)})"
-        )
+        basis = f"{champion.text}, champion" if champion.text != "champion" else "champion"
+        because = f"{shown(check, mine)} {word} {shown(check, bound)} ({basis} {shown(check, theirs)})"
         result = _outcome(check, holds, because)
     else:
         gap = _not_known(check, pair, of="the comparison with the champion")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gatewright.decision import Reason
 from gatewright.ledger.entry import MOVED, Row
 from gatewright.policy.model import Champion
+from gatewright.quantity import Quantity
 from gatewright.report.model import Report
 from gatewright.verdict import Result, Status, Verdict, shown, spelled
 
@@ -23,18 +24,28 @@ SIGNS: dict[Status, tuple[str, str]] = {
     "pass": ("✔", "passed"),
 }
 
+_UNIT = re.compile(r"(?<=[\d.])(%|[A-Za-z]+)\Z")
 _SPELLED = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """One row as text: what was found, what had to be, what the champion has, and how far apart they are."""
+    """One row as text: what was found, what had to be, what the champion has, and how far apart they are.
+
+    level: `at 95%`, where the check has one that its name does not tell.
+    """
 
     check: str
     value: str
     needs: str
     champion: str
     difference: str
+    level: str = ""
+
+    @property
+    def name(self) -> str:
+        """The check with its level, where both are one text."""
+        return f"{self.check} {self.level}".rstrip()
 
 
 def cells(result: Result) -> Cells:
@@ -47,6 +58,7 @@ def cells(result: Result) -> Cells:
         _needs(result),
         shown(check, result.champion),
         "" if result.delta is None else _points(shown(check, result.delta, signed=True)),
+        "" if check.name or check.level is None else f"at {float(check.level) * 100:g}%",
     )
 
 
@@ -109,8 +121,7 @@ def _left_side(result: Result) -> str:
     """The check without what the other columns say."""
     check = result.check
     slices = f" {check.aggregate} {check.column}" if check.aggregate else ""
-    level = f" at {float(check.level) * 100:g}%" if check.level is not None else ""
-    return f"{check.path}{slices}{level}"
+    return f"{check.path}{slices}"
 
 
 def _needs(result: Result) -> str:
@@ -121,6 +132,8 @@ def _needs(result: Result) -> str:
         bound = shown(check, result.bound) or check.operand.text
     else:
         bound = spelled(check.operand)
+        if isinstance(check.operand, Quantity):
+            bound = _UNIT.sub(r" \1", bound)
     return f"{_SPELLED.get(check.op, check.op)} {bound}"
 
 

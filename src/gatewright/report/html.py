@@ -203,7 +203,7 @@ def _check(result: Result) -> tuple[str, ...]:
     row = cells(result)
     place = f"<code>{text(str(result.check.place))}</code>"
     source = f" · {text(result.source)}" if result.source else ""
-    values = (text(v) for v in (row.check, row.value, row.needs, row.champion, row.difference))
+    values = (text(v) for v in (row.name, row.value, row.needs, row.champion, row.difference))
     why = f'<div class="why">{text(result.because)}<br><span class="dim">{place}{source}</span></div>'
     return (_signed(result.status), *values, drawing(of_result(result)), why)
 

@@ -47,7 +47,10 @@ EMOJI: dict[Status, str] = {
     "waived": "🔓",
     "pass": "✅",
 }
-_HEAD = ("| | Check | Candidate | Needs | Champion | Difference |", "|:-:|:--|--:|--:|--:|:--|")
+#: the table's columns: heading and side. What no row has anything to say in is left out
+_COLUMNS = (("", ":-:"), ("Check", ":--"), ("Candidate", "--:"), ("Needs", "--:"), ("Champion", "--:"))
+_LAST = ("Difference", ":--")
+_ALWAYS = 3
 _LOUD = ("fail", "error", "inconclusive", "warn")
 
 
@@ -111,7 +114,8 @@ def _sections(report: Report, links: Links) -> Iterator[_Section]:
     verdict = report.verdict
     if verdict is not None:
         yield _Section(_table(report), "rows of the table", 6, lines=True)
-        yield _Section("\n".join(_because(r) for r in by_urgency(verdict) if r.status in _LOUD), "the reasons", 4)
+        reasons = "\n".join(_because(r, links) for r in by_urgency(verdict) if r.status in _LOUD)
+        yield _Section(reasons, "the reasons", 4)
     yield _Section(_approvals(report), "the rules of approval", 5)
     if verdict is not None:
         for result in (r for r in verdict.results if r.slices):
@@ -237,23 +241,42 @@ def _table(report: Report) -> str:
     fold = any(r.blocks for r in loud) and len(quiet) > 1
     rows = [_row(r) for r in (loud if fold else ordered)]
     if fold:
-        rows.append(f"| {EMOJI['pass']} | {len(quiet)} more passed or skipped | | | | |")
-    return "\n".join((*_names(report), *rows))
+        rows.append((EMOJI["pass"], f"{len(quiet)} more {_quietly(quiet)}"))
+    return _grid(report, rows)
 
 
-def _names(report: Report) -> tuple[str, str]:
-    champion = f"Champion&nbsp;v{report.holding.number}" if report.holding.number else "Champion"
-    head = _HEAD[0].replace("Candidate", f"Candidate&nbsp;v{report.candidate.number}").replace("Champion", champion)
-    return head, _HEAD[1]
+def _quietly(results: Sequence[Result]) -> str:
+    """What became of checks that do not call for attention: `passed, waived or skipped`."""
+    *others, last = dict.fromkeys(SIGNS[r.status][1] for r in reversed(results))
+    return " or ".join(filter(None, (", ".join(others), last)))
 
 
-def _row(result: Result) -> str:
+def _grid(report: Report, rows: Sequence[Sequence[str]]) -> str:
+    """Rows below their headings, without the columns that would be empty."""
+    whole = [(*row, *[""] * (len(_COLUMNS) + 1 - len(row))) for row in rows]
+    kept = [n for n in range(len(_COLUMNS) + 1) if n < _ALWAYS or any(row[n] for row in whole)]
+    heads, sides = zip(*(*_COLUMNS, _LAST), strict=True)
+    who = {"Candidate": report.candidate.number, "Champion": report.holding.number}
+    named = [f"{head}&nbsp;v{who[head]}" if who.get(head) else head for head in heads]
+    lines = [[line[n] for n in kept] for line in (named, *whole)]
+    top, *below = (f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join((top, f"|{'|'.join(sides[n] for n in kept)}|", *below))
+
+
+def _row(result: Result) -> tuple[str, ...]:
     row = cells(result)
-    check, value, needs, champion = (_brief(words, 120) for words in (row.check, row.value, row.needs, row.champion))
-    name = f"**{check}**" if result.status in _LOUD else check
-    value = f"**{value}**" if value else ""
+    value, needs, champion = (_brief(words, 120) for words in (row.value, row.needs, row.champion))
+    name = f"**{_brief(row.check, 120)}**" if result.status in _LOUD else _brief(row.check, 120)
+    name += f" {code(row.level)}" if row.level else ""
+    value = " ".join(filter(None, (f"**{value}**" if value else "", _brief(_worst(result), 40))))
     change = " ".join(filter(None, (text(row.difference), _drawn(result), _warns(result))))
-    return f"| {EMOJI[result.status]} | {name} | {value} | {needs} | {champion} | {change} |"
+    return EMOJI[result.status], name, value, needs, champion, change
+
+
+def _worst(result: Result) -> str:
+    """The slice that a row's value is of."""
+    decides = result.check.aggregate == "by" and result.value is not None and result.slices
+    return result.slices[0].slice if decides else ""
 
 
 def _drawn(result: Result) -> str:
@@ -270,11 +293,10 @@ def _warns(result: Result) -> str:
     return "_warns only_" if result.status == "warn" and result.check.severity == "warn" else ""
 
 
-def _because(result: Result) -> str:
-    word = SIGNS[result.status][1]
-    return (
-        f"- **{_brief(result.check.title)}** {word}: {_brief(result.because, 1000)} ({code(str(result.check.place))})"
-    )
+def _because(result: Result, links: Links) -> str:
+    word, place = SIGNS[result.status][1], result.check.place
+    line = link(code(str(place)), f"{links.policy}#L{place.line}" if links.policy else "")
+    return f"- **{_brief(result.check.title)}** {word}: {_brief(result.because, 1000)} ({line})"
 
 
 def _passed(report: Report) -> str:
@@ -284,9 +306,7 @@ def _passed(report: Report) -> str:
     quiet = [r for r in by_urgency(report.verdict) if r.status not in _LOUD]
     if not any(r.blocks for r in loud) or len(quiet) < 2:
         return ""
-    return _folded(
-        f"The {len(quiet)} checks that passed or were skipped", "\n".join((*_names(report), *map(_row, quiet)))
-    )
+    return _folded(f"The {len(quiet)} checks that {_quietly(quiet)}", _grid(report, list(map(_row, quiet))))
 
 
 # -- details, folded ---------------------------------------------------------------------------------------------
@@ -310,7 +330,8 @@ def _approvals(report: Report) -> str:
 
 
 def _rule(standing: RuleStanding, whole: Standing) -> str:
-    people = ", ".join(f"**{text(c.login)}**" for c in whole.counted if c.rule == standing.rule.name and not c.spare)
+    seated = (c for c in whole.counted if c.rule == standing.rule.name and not c.spare)
+    people = ", ".join(f"**{text(c.login)}**" + (f" ({link(_when(c.at), c.comment)})" if c.at else "") for c in seated)
     names = standing.could or standing.rule.approvers
     owed = "" if standing.met else f"{standing.rule.count - standing.have} more of {_list(map(str, names))}"
     said = "; ".join(filter(None, (people, owed)))
@@ -417,5 +438,6 @@ def _footer(report: Report, links: Links) -> str:
     if links.report:
         parts.append(link("full report", links.report))
     if report.standing.needed:
+        parts.append(f"{code('/gate help')} lists the commands")
         parts.append("Approvals are for this evidence: new evidence asks again.")
     return f"<sub>{' · '.join(parts)}</sub>"

@@ -128,7 +128,7 @@ def _checks(results: Iterable[Result]) -> Columns:
 
 def _check(result: Result) -> tuple[Text, ...]:
     row, picture = cells(result), of_result(result)
-    words = (row.check, row.value, row.needs, row.champion, row.difference, picture.glyph() if picture else "")
+    words = (row.name, row.value, row.needs, row.champion, row.difference, picture.glyph() if picture else "")
     return _text(SIGNS[result.status][0], COLOURS[result.status]), *map(_text, words)
 
 

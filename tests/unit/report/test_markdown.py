@@ -88,7 +88,38 @@ def test_words_are_linked_and_told_why_they_do_not_count() -> None:
     assert "| octo | [approve](https://github.test/c/1) 2026-11-09 13:00 UTC | two ML leads |  |" in said
     assert "| zoe | approve 2026-11-09 13:05 UTC |  | every place was filled already |" in said
     assert "| mona | [approve](https://github.test/c/3) | | self approval: mona asked for it |" in said
-    assert "two ML leads: **octo**;" in said
+    assert "two ML leads: **octo** ([2026-11-09 13:00 UTC](https://github.test/c/1));" in said
+
+
+def test_the_slice_that_decides_stands_beside_its_value() -> None:
+    """Whoever reads no further knows where it fails."""
+    said = comment(measured(), NOW)
+    assert "| ❌ | **holdout.recall by country** `at 95%` | **0.871** PT | ≥ 0.902 | 0.922 |" in said
+
+
+def test_a_reason_leads_to_its_line_of_the_policy() -> None:
+    """On the trusted commit, where there is an address for it."""
+    said = comment(measured(), NOW, links=Links(policy="https://github.test/blob/c0ffee/policies/fraud.yaml"))
+    line = "[`policies/fraud.yaml:18`](https://github.test/blob/c0ffee/policies/fraud.yaml#L18)"
+    assert f"lies below the limit −0.02 ({line})" in said
+
+
+def test_a_column_in_which_nothing_stands_is_left_out() -> None:
+    """No champion, no difference: nobody reads empty columns."""
+    said = comment(REPORTS["refused"], NOW)
+    assert "|  | Check | Candidate&nbsp;v3 | Needs |\n|:-:|:--|--:|--:|\n" in said
+
+
+def test_what_is_folded_is_named_as_it_ended() -> None:
+    """No skips are told of where there were none."""
+    report = measured()
+    assert report.verdict is not None
+    failed, passed = (next(r for r in report.verdict.results if r.status == s) for s in ("fail", "pass"))
+    skipped = replace(passed, status="skip")
+    some = comment(replace(report, verdict=Verdict((failed, passed, passed))), NOW)
+    assert "2 more passed |" in some and "The 2 checks that passed<" in some
+    mixed = comment(replace(report, verdict=Verdict((failed, skipped, passed))), NOW)
+    assert "2 more passed or skipped |" in mixed
 
 
 def test_a_name_with_an_underscore_is_read_as_it_is_in_a_folded_title() -> None:
