@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from gatewright.live.assignment import parts_of
 from gatewright.live.judgement import FEWEST, bounds
 from gatewright.live.looks import DAY, Look, look_times
 from gatewright.live.moments import Moments
@@ -63,13 +62,12 @@ def deviation_of(history: Moments) -> float | None:
 
 
 def plan(live: Live, expected: Expected) -> Plan:
-    """Refuses what cannot finish by `max_runtime`; UsageError for a split that no router can carry out."""
-    parts_of(live.split["challenger"])
+    """Refuses what the traffic cannot decide by `max_runtime`; what no traffic could, the policy's reader refuses."""
     effect = float(live.primary.effect if live.primary.require == "superior" else live.primary.margin) or None
     counted = float(live.max_runtime) - float(live.label_maturity)
     obtained = None if expected.units_a_day is None else expected.units_a_day * max(counted, 0) / DAY
     needed = _needed(live, expected.deviation, effect, obtained)
-    found = (_too_short(live), _no_margin(live), _too_little(live, obtained), _too_fine(live, needed, obtained, effect))
+    found = (_too_little(live, obtained), _too_fine(live, needed, obtained, effect))
     seconds = None
     if needed is not None and expected.units_a_day:
         seconds = needed / expected.units_a_day * DAY + float(live.label_maturity)
@@ -136,22 +134,6 @@ def _width(spread: float, units: float, errors: float) -> float:
 # -- why not -----------------------------------------------------------------------------------------------------
 
 
-def _too_short(live: Live) -> str:
-    owed = float(live.min_runtime) + float(live.label_maturity)
-    if owed <= float(live.max_runtime):
-        return ""
-    return (
-        f"outcomes of the first {_span(live.min_runtime)} are due after {_span(owed)}, and it ends after "
-        f"{_span(live.max_runtime)}: set max_runtime to {_span(owed)} or more"
-    )
-
-
-def _no_margin(live: Live) -> str:
-    if live.primary.require == "superior" or live.primary.margin:
-        return ""
-    return f"no traffic shows {live.primary.name} to be not worse by 0: give the primary a margin, or require superior"
-
-
 def _too_little(live: Live, obtained: float | None) -> str:
     if obtained is None:
         return ""
@@ -173,7 +155,3 @@ def _too_fine(live: Live, needed: float | None, obtained: float | None, effect: 
         f"to find a difference of {show(effect)} in {live.primary.name} takes {wanted} units, and "
         f"{show(math.floor(obtained))} are expected before it ends: ask for less, share more evenly, or allow more time"
     )
-
-
-def _span(seconds: object) -> str:
-    return show(float(str(seconds)), "time")

@@ -22,6 +22,11 @@ from gatewright.policy.model import (
 
 _SPANS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
+_METHODS = {
+    "always_valid": "It may be looked at as often as one likes.",
+    "group_sequential": "It is looked at once a day; looks in between decide nothing.",
+}
+
 #: what it means that a fact is there
 _PRESENT = {
     "signature": "The model says what goes in and what comes out (a signature)",
@@ -122,18 +127,26 @@ def _live(live: Live | None) -> str:
     )
     sentences = [
         f"In a live split, traffic is parted by {live.unit}: {shares}.",
+        "Outcomes are what serving processes log to MLflow."
+        if live.outcomes.are_totals
+        else f"Outcomes are read from {live.outcomes.address}.",
         *(f"The outcome {_asked(metric)}." for metric in live.metrics),
         f"The risk of calling a worse challenger better is {live.alpha * 100:f}".rstrip("0").rstrip(".") + " %.",
         f"Nothing is decided before {live.min_units} units in each arm, a benefit not before",
         f"{span_in_words(live.min_runtime)}; after {span_in_words(live.max_runtime)} the champion stays.",
+        _METHODS[live.method],
     ]
+    if live.label_maturity:
+        sentences.append(f"A unit counts once its first exposure is {span_in_words(live.label_maturity)} old.")
     return " ".join(sentences)
 
 
 def _asked(metric: LiveMetric) -> str:
     better = f"{metric.better} is better"
     if metric.require == "superior":
-        return f"{metric.name} must become better ({better})"
+        step = f"{metric.effect:f} {'more' if metric.better == 'higher' else 'less'}"
+        found = f"; a split that cannot find {step} is not begun" if metric.effect else ""
+        return f"{metric.name} must become better ({better}{found})"
     margin = f" by more than {metric.margin:f}" if metric.margin else ""
     return f"{metric.name} must not become worse{margin} ({better})"
 

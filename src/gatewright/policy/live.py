@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Literal
 
@@ -12,6 +13,9 @@ from gatewright.policy.schema import LIVE, METRIC, OUTCOMES
 from gatewright.quantity import parse_quantity
 
 _ARMS = ("champion", "challenger")
+
+#: an account with its password, or a setting that holds one
+_SECRET = re.compile(r"://[^:/]*:[^@]*@|[?&][^=&]*(?:passw|pwd|secret|token)[^=&]*=", re.IGNORECASE)
 
 
 def read_live(node: Node, faults: Faults) -> Live:
@@ -37,9 +41,10 @@ def read_live(node: Node, faults: Faults) -> Live:
 def _fits_together(live: Live, fields: Fields, faults: Faults) -> None:
     if not 0 < live.alpha < Decimal("0.5"):
         faults.add(fields.at("alpha"), '"alpha" must lie above 0 and below 50%', "write 5%")
-    if live.max_runtime < live.min_runtime:
-        longer = "max_runtime" if "max_runtime" in fields else "min_runtime"
-        faults.add(fields.at(longer), '"max_runtime" is shorter than "min_runtime"', "nothing could ever be decided")
+    _ends_in_time(live, fields, faults)
+    if live.primary.require == "non_inferior" and not live.primary.margin:
+        what = f"no traffic shows {live.primary.name} to be not worse by 0"
+        faults.add(fields.at("primary"), what, "give it a margin, or leave require out")
     names: set[str] = set()
     for metric in live.metrics:
         if metric.name and metric.name in names:
@@ -47,9 +52,31 @@ def _fits_together(live: Live, fields: Fields, faults: Faults) -> None:
         names.add(metric.name)
 
 
+def _ends_in_time(live: Live, fields: Fields, faults: Faults) -> None:
+    if live.max_runtime < live.min_runtime:
+        longer = "max_runtime" if "max_runtime" in fields else "min_runtime"
+        faults.add(fields.at(longer), '"max_runtime" is shorter than "min_runtime"', "nothing could ever be decided")
+        return
+    due = live.min_runtime + live.label_maturity
+    if live.max_runtime < due:
+        text = f"outcomes of the first {_time(live.min_runtime)} are due after {_time(due)}"
+        text += f", and the split ends after {_time(live.max_runtime)}"
+        faults.add(fields.at("label_maturity"), text, f"set max_runtime to {_time(due)} or more")
+    if live.label_maturity and live.outcomes.are_totals:
+        text = "sums that are logged to MLflow do not tell how old each unit is"
+        faults.add(fields.at("label_maturity"), text, "leave label_maturity out, or write outcomes as rows")
+
+
+def _time(seconds: Decimal) -> str:
+    """As a policy may write it."""
+    unit, size = next((u, s) for u, s in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if seconds % s == 0 or s == 1)
+    return f"{seconds / size:f}{unit}"
+
+
 def _split(node: Node | None, faults: Faults) -> dict[str, Decimal]:
     """Each arm's share; together they are all of the traffic."""
     shares: dict[str, Decimal] = {}
+    spoiled = False
     if node is None:
         return shares
     pairs = entries_of(node, '"split"', faults)
@@ -60,8 +87,11 @@ def _split(node: Node | None, faults: Faults) -> dict[str, Decimal]:
             continue
         share = _share(value, faults)
         if share is None:
-            return {}
-        shares[arm.text] = share
+            spoiled = True
+        else:
+            shares[arm.text] = share
+    if spoiled:
+        return {}
     if pairs and (set(shares) != set(_ARMS) or sum(shares.values()) != 100):
         faults.add(
             node.place,
@@ -76,10 +106,21 @@ def _share(node: Node, faults: Faults) -> Decimal | None:
         if isinstance(node, Scalar) and node.kind != "unclear":
             quantity = parse_quantity(node.text.rstrip().removesuffix("%"))
             if quantity.style == "plain" and 0 < quantity.value < 100:
-                return quantity.value
+                return _routable(quantity.value, node, faults)
     except ValueError:
         pass
     faults.add(node.place, "an arm's share must be a number above 0 and below 100", "write 90 or 90%")
+    return None
+
+
+def _routable(share: Decimal, node: Node, faults: Faults) -> Decimal | None:
+    if share * 100 == (share * 100).to_integral_value():
+        return share
+    faults.add(
+        node.place,
+        f"an arm's share of {share} % cannot be routed",
+        "write whole hundredths of a percent, such as 12.25",
+    )
     return None
 
 
@@ -97,7 +138,25 @@ def _outcomes(node: Node | None, faults: Faults) -> Outcomes:
     )
     if "value" in fields and "metric" not in fields:
         faults.add(fields.at("value"), '"value" goes with "metric", in a table with a row for each metric')
+    _one_kind(outcomes, fields, faults)
     return outcomes
+
+
+def _one_kind(outcomes: Outcomes, fields: Fields, faults: Faults) -> None:
+    """Rows of a table, the answer of a database, or totals: each has keys of its own."""
+    if _SECRET.search(outcomes.data):
+        text = 'a password stands in "data", where everybody may read it'
+        faults.add(fields.at("data"), text, "leave it out, change it, and set GATEWRIGHT_OUTCOMES_PASSWORD")
+    elif outcomes.is_database and not outcomes.query:
+        text = "a database is asked a question, and there is none"
+        faults.add(fields.at("data"), text, "add query: SELECT … FROM …")
+    elif "query" in fields and not outcomes.is_database:
+        text = f'"query" is for a database, and {outcomes.data} is none'
+        faults.add(fields.at("query"), text, "leave it out, or write a URL such as postgresql://reader@host/name")
+    for key in ("version", "time", "metric", "value") if outcomes.are_totals else ():
+        if key in fields:
+            text = f'"{key}" goes with a table: what is logged to MLflow has no columns'
+            faults.add(fields.at(key), text, "leave it out")
 
 
 def _guardrails(node: Node | None, faults: Faults) -> tuple[LiveMetric, ...]:

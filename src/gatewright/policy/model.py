@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -10,6 +11,10 @@ from typing import Any, Literal
 from gatewright.canonical import digest_of, plain
 from gatewright.paths import Path
 from gatewright.quantity import Dimension, Quantity
+
+_DATABASE = re.compile(
+    r"(?:postgresql|mysql|mariadb|mssql|sqlite|oracle|snowflake|bigquery|redshift|databricks|duckdb|trino)(?:\+\w+)?://"
+)
 
 Severity = Literal["block", "warn"]
 Aggregate = Literal["by", "gap by", "ratio by"]
@@ -120,6 +125,24 @@ class Outcomes:
     time: str = "time"
     metric: str = ""
     value: str = "value"
+
+    @property
+    def is_database(self) -> bool:
+        """Whether `data` is a database's URL."""
+        return bool(_DATABASE.match(self.data))
+
+    @property
+    def are_totals(self) -> bool:
+        """Whether they are logged to MLflow as totals, and not kept as rows."""
+        return self.data == "mlflow"
+
+    @property
+    def address(self) -> str:
+        """Where they are, for people: without the account, and of a database without the settings."""
+        if not self.is_database:
+            return re.sub(r"//[^/\s]*@", "//…@", self.data)
+        scheme, _, rest = self.data.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,3 +70,23 @@ def test_a_policy_without_holdout_says_that_nothing_is_scored() -> None:
     """Whoever agrees to it should know."""
     text = "version: 1\nmodel: m\ntargets: {t: {alias: a, checks: [run.x > 1]}}\n"
     assert "nothing is scored" in explain(read_policies({"p.yaml": text}, PATHS)[0])
+
+
+def test_a_live_split_is_told_with_where_its_outcomes_are_and_when_it_ends() -> None:
+    """And without the account that reads them."""
+    text = """
+version: 1
+model: shop
+live:
+  split: {champion: 90, challenger: 10}
+  unit: customer
+  outcomes: {data: "postgresql://reader@db/shop?sslmode=require", query: select 1}
+  primary: {name: returns, better: lower, effect: 0.01}
+  label_maturity: 3d
+  method: group_sequential
+targets: {production: {alias: champion, checks: [live.returns <= champion at 95%]}}
+"""
+    told = " ".join(explain(read_policies({"p.yaml": text}, PATHS)[0]).split())
+    assert "Outcomes are read from postgresql://db/shop." in told and "reader" not in told
+    assert "returns must become better (lower is better; a split that cannot find 0.01 less is not begun)" in told
+    assert "looks in between decide nothing. A unit counts once its first exposure is 3 days old." in told

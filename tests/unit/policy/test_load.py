@@ -514,6 +514,40 @@ BLOCKS = {
     LIVE.replace("data: t.parquet", "data: t.parquet, value: v"): [
         '6:38: "value" goes with "metric", in a table with a row for each metric'
     ],
+    LIVE.replace("champion: 90, challenger: 10%", "champion: 90.125, challenger: 9.875"): [
+        "4:21: an arm's share of 90.125 % cannot be routed (write whole hundredths of a percent, such as 12.25)",
+        "4:41: an arm's share of 9.875 % cannot be routed (write whole hundredths of a percent, such as 12.25)",
+    ],
+    LIVE.replace("t.parquet", "postgresql://reader@db/shop"): [
+        "6:20: a database is asked a question, and there is none (add query: SELECT … FROM …)"
+    ],
+    LIVE.replace("t.parquet", "t.parquet, query: select 1"): [
+        '6:38: "query" is for a database, and t.parquet is none '
+        "(leave it out, or write a URL such as postgresql://reader@host/name)"
+    ],
+    LIVE.replace("t.parquet", "mlflow, metric: what"): [
+        '6:36: "metric" goes with a table: what is logged to MLflow has no columns (leave it out)'
+    ],
+    LIVE.replace("t.parquet", "'postgresql://reader:hunter2@db/shop', query: q"): [
+        '6:20: a password stands in "data", where everybody may read it '
+        "(leave it out, change it, and set GATEWRIGHT_OUTCOMES_PASSWORD)"
+    ],
+    LIVE.replace("t.parquet", "'mysql://db/shop?user=u&passwd=hunter2', query: q"): [
+        '6:20: a password stands in "data", where everybody may read it '
+        "(leave it out, change it, and set GATEWRIGHT_OUTCOMES_PASSWORD)"
+    ],
+    LIVE + "  min_units: 30\n": ['9:14: "min_units" must be at least 100 and at most 1000000000, not 30'],
+    LIVE + "  label_maturity: 25d\n": [
+        "9:19: outcomes of the first 7d are due after 32d, and the split ends after 28d "
+        "(set max_runtime to 32d or more)"
+    ],
+    LIVE.replace("t.parquet", "mlflow") + "  label_maturity: 1d\n": [
+        "9:19: sums that are logged to MLflow do not tell how old each unit is "
+        "(leave label_maturity out, or write outcomes as rows)"
+    ],
+    LIVE.replace("primary: sales", "primary: {name: sales, require: non_inferior}"): [
+        "7:12: no traffic shows sales to be not worse by 0 (give it a margin, or leave require out)"
+    ],
 }  # fmt: skip
 
 

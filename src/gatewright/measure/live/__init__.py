@@ -65,7 +65,7 @@ def observe(live: Live, trial: Trial, now: datetime, connection: Connection | No
     connection: needed where outcomes are logged to MLflow. Raises Undetermined where they cannot be read.
     """
     times = look_times(live, trial.elapsed(now))
-    if live.outcomes.data == "mlflow":
+    if live.outcomes.are_totals:
         found = logs.read(live, _connected(connection), trial.model, (trial.champion, trial.challenger))
         return Seen(logs.looks(live, found, trial.started, times))
     rows = table.read(live, (trial.champion, trial.challenger), trial.started, now)
@@ -78,7 +78,7 @@ def history(live: Live, champion: int, now: datetime) -> Expected:
     units_a_day is that of distinct units over the time that outcomes have to come in, so that those who return count
     once.
     """
-    if live.outcomes.data == "mlflow":
+    if live.outcomes.are_totals:
         return Expected()
     window = min(_HISTORY, max(float(live.max_runtime) - float(live.label_maturity), DAY))
     since = now - timedelta(seconds=window + float(live.label_maturity))
@@ -92,9 +92,7 @@ def history(live: Live, champion: int, now: datetime) -> Expected:
     return Expected(past.champion.exposed / (span / DAY), deviation_of(moments))
 
 
-def facts(
-    live: Live, trial: Trial, looks: Sequence[Look], found: Judgement, asked: Iterable[Need], source: str = ""
-) -> tuple[Fact, ...]:
+def facts(live: Live, trial: Trial, looks: Sequence[Look], found: Judgement, asked: Iterable[Need]) -> tuple[Fact, ...]:
     """What checks read: both arms' values and their difference, with bounds that hold however often one looks.
 
     Of an experiment whose split does not hold no value is given.
@@ -103,7 +101,7 @@ def facts(
     made: dict[tuple[object, ...], Fact] = {}
     for need in asked:
         if need.path.family == "live" and need.path.key in metrics:
-            for fact in _facts(live, trial, looks, found, need, metrics[need.path.key], source or live.outcomes.data):
+            for fact in _facts(live, trial, looks, found, need, metrics[need.path.key], live.outcomes.address):
                 key = (fact.who, fact.path, fact.factor)
                 before = made.get(key)
                 intervals = {i.level: i for f in (before, fact) if f for i in f.intervals}

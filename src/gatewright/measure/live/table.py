@@ -18,6 +18,7 @@ from gatewright.live.assignment import arm_of
 from gatewright.live.looks import Arm, Look
 from gatewright.live.moments import Moments
 from gatewright.measure.holdout.data import locate
+from gatewright.measure.live import database
 from gatewright.policy.model import Live, LiveMetric
 from gatewright.problem import Undetermined
 
@@ -31,12 +32,8 @@ if TYPE_CHECKING:
     Floats: TypeAlias = npt.NDArray[np.float64]
     Ints: TypeAlias = npt.NDArray[np.int64]
 
-_DATABASE = re.compile(r"(?:postgresql|mysql|mssql|sqlite|oracle|snowflake|bigquery|redshift)(?:\+\w+)?://")
 _VERSION = re.compile(r"(?:.*[/ ])?v?([0-9]{1,18})(?:\.0)?")
 _BATCH = 65_536
-_PACKAGES = (
-    "Install SQLAlchemy and the database's driver; the Action's image has neither: write outcomes as parquet there."
-)
 
 #: of how many units it is looked up whether they were served as the assignment says
 _SAMPLED = 2000
@@ -99,7 +96,7 @@ def _columns(live: Live) -> list[str]:
 
 def _batches(live: Live, scratch: Path) -> Iterator[pa.RecordBatch]:
     said = live.outcomes
-    if _DATABASE.match(said.data):
+    if said.is_database:
         yield from _from_database(live)
         return
     try:
@@ -119,37 +116,14 @@ def _no_download(uri: str, scratch: Path) -> Path:
 
 
 def _from_database(live: Live) -> Iterator[pa.RecordBatch]:
-    """The answer of the policy's query, streamed; whoever runs the gate needs the right to read and no other."""
     import pyarrow as pa
 
-    said = live.outcomes
-    if not said.query:
-        _unread(live, "a database needs a query", "Set live.outcomes.query.")
     try:
-        import sqlalchemy
-    except ImportError as e:
-        _unread(live, str(e), _PACKAGES)
-    try:
-        engine = sqlalchemy.create_engine(said.data, poolclass=sqlalchemy.pool.NullPool)
-        with engine.connect() as connection:
-            answer = connection.execution_options(stream_results=True).execute(sqlalchemy.text(said.query))
-            _expect(live, list(answer.keys()))
-            wanted = _columns(live)
-            for part in answer.mappings().partitions(_BATCH):
-                yield pa.RecordBatch.from_pydict({c: pa.array([_plain(row[c]) for row in part]) for c in wanted})
-    except ImportError as e:
-        _unread(live, str(e), _PACKAGES)
-    except (sqlalchemy.exc.SQLAlchemyError, pa.ArrowException) as e:
-        _unread(live, _without_password(str(e)))
-
-
-def _plain(value: Any) -> Any:
-    """A database's decimal is a number here."""
-    return float(value) if type(value).__name__ == "Decimal" else value
-
-
-def _without_password(text: str) -> str:
-    return re.sub(r"//[^/\s]*@", "//…@", text)
+        yield from database.batches(live.outcomes, _columns(live), _BATCH)
+    except database.NotRead as e:
+        _unread(live, str(e), e.fix)
+    except pa.ArrowException as e:
+        _unread(live, str(e))
 
 
 def _expect(live: Live, names: Sequence[str]) -> None:
@@ -162,8 +136,7 @@ def _expect(live: Live, names: Sequence[str]) -> None:
 def _unread(
     live: Live, why: str, fix: str = "Check live.outcomes in the policy, and that this machine may read it."
 ) -> NoReturn:
-    address = _without_password(live.outcomes.data)
-    raise Undetermined(f"the outcomes {address} cannot be read", " ".join(why.split())[:300], fix)
+    raise Undetermined(f"the outcomes {live.outcomes.address} cannot be read", " ".join(why.split())[:300], fix)
 
 
 # -- what the cells say ------------------------------------------------------------------------------------------
