@@ -180,7 +180,7 @@ def test_pages_of_a_split_are_written(shop: Any, tmp_path: Path) -> None:
     ended = store.type("status", store.model, "--html", "split.html", "--markdown", "split.md")
     assert (ended.code, ended.json["reason"]) == (0, "live_running")
     page, summary = ((tmp_path / f"split.{kind}").read_text() for kind in ("html", "md"))
-    assert '<path class="band"' in page and "over 3" in page
+    assert '<path class="band ' in page and "over 3" in page
     assert summary.count("```mermaid") == 2
 
 
@@ -247,7 +247,7 @@ def test_the_nightly_job_promotes_what_has_shown_itself(desk: Desk) -> None:
     assert [kind for kind, _, _ in desk.shop.ledger()] == ["live_started", "promoted", "live_stopped"]
     assert [d.environment for d in desk.world.repository.deployments] == [f"{desk.shop.model}/production"]
     assert step.summary.count("```mermaid") == 2
-    assert '<path class="band"' in Path(step.outputs["report-path"]).read_text()
+    assert '<path class="band ' in Path(step.outputs["report-path"]).read_text()
 
 
 def test_the_nightly_job_ends_what_does_harm(desk: Desk) -> None:

@@ -260,7 +260,7 @@ def _effect(live: Live, metric: LiveMetric, now: Look, found: Bounds | None, har
         return Effect(metric, champion.value, challenger.value, nothing, blank, "unknown", because)
     interval, (low, _) = found.interval(risk), found.towards_better(risk)
     standing: Standing = "worse" if harmed else "better" if low > 0 else "within" if found.shown(risk) else "open"
-    because = _sentence(metric, found.margin, interval, standing)
+    because = _sentence(metric, found.margin, interval, standing, champion.are_flags and challenger.are_flags)
     return Effect(metric, champion.value, challenger.value, found.difference, interval, standing, because)
 
 
@@ -280,14 +280,21 @@ def wants(live: Live, champion: Moments, challenger: Moments) -> str:
     return ""
 
 
-def _sentence(metric: LiveMetric, margin: float, interval: Interval, standing: Standing) -> str:
+def _sentence(metric: LiveMetric, margin: float, interval: Interval, standing: Standing, flags: bool) -> str:
+    """What is known of a metric; of shares (flags) in points."""
+
+    def told(value: float, signed: bool = True) -> str:
+        said = show(value, style="percent" if flags else "plain", signed=signed)
+        return said.replace(" %", " points")
+
     words = {
         "better": "is better",
-        "within": f"is not worse by more than {show(margin)}" if margin else "is not worse",
-        "worse": f"is worse by more than {show(margin)}" if margin else "is worse",
+        "within": f"is not worse by more than {told(margin, False)}" if margin else "is not worse",
+        "worse": f"is worse by more than {told(margin, False)}" if margin else "is worse",
         "open": "is not decided yet",
     }
-    low, high = (show(x, signed=True) for x in (interval.low, interval.high))
+    low, high = told(interval.low), told(interval.high)
+    low = low.removesuffix(" points")
     return f"{metric.name} {words[standing]}: challenger − champion lies between {low} and {high}"
 
 

@@ -10,7 +10,7 @@ from gatewright.approvals import Counted, NotCounted
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import PolicyError, Undetermined, UsageError
 from gatewright.report.cells import by_urgency, cells, instead, minute, next_step
-from gatewright.report.course import course, svg
+from gatewright.report.course import svg
 from gatewright.report.elements import listed as _list
 from gatewright.report.elements import signed as _signed
 from gatewright.report.escape import html_text as text
@@ -50,7 +50,8 @@ th, td { text-align: left; padding: .4rem .6rem; border-bottom: 1px solid var(--
   overflow-wrap: break-word; font-weight: 400 }
 thead th { font-weight: 600; background: var(--head); white-space: nowrap }
 td.n, th.n { text-align: right; white-space: nowrap } td:first-child { white-space: nowrap }
-.wide + .wide { margin-top: 1rem } .why { min-width: 18rem } code { font: .9em ui-monospace, monospace;
+.wide + .wide { margin-top: 1rem } .why { min-width: 18rem } .why.short { min-width: 11rem }
+code { font: .9em ui-monospace, monospace;
   overflow-wrap: anywhere } .dim { color: var(--dim) }
 .pass, .promoted, .rolled_back, .started, .better, .within { color: var(--good) }
 .fail, .refused, .waived, .worse { color: var(--bad) }
@@ -61,10 +62,17 @@ td.n, th.n { text-align: right; white-space: nowrap } td:first-child { white-spa
 svg { vertical-align: middle; overflow: visible } svg line, svg path { stroke: currentColor; fill: none }
 svg .estimate { stroke-width: 2.5 } svg .parity { opacity: .45 }
 svg .limit { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 3 2 }
-svg text { font-size: 11px; fill: currentColor } svg text.dim { fill: var(--dim) } svg .axis { stroke: var(--line) }
-svg path.champion { stroke: var(--dim); stroke-width: 1.5 } svg text.champion { fill: var(--dim) }
-svg path.challenger { stroke: var(--try); stroke-width: 2 } svg text.challenger { fill: var(--try) }
-svg path.band { stroke: none; fill: var(--try); opacity: .15 }
+svg text { font-size: 12px; fill: currentColor } svg text.dim, svg .dim { fill: var(--dim) }
+svg .title { font-weight: 600 } svg .axis { stroke: var(--dim) } svg .grid { stroke: var(--line) }
+svg.course { width: 100%; min-width: 44rem; max-width: 66rem; height: auto } svg svg { overflow: hidden }
+svg path.champion { stroke: var(--dim); stroke-width: 2 } svg text.champion { fill: var(--dim) }
+svg path.challenger { stroke: var(--try); stroke-width: 2.5 } svg text.challenger { fill: var(--try) }
+svg circle.champion { fill: var(--dim) } svg circle.challenger { fill: var(--try) }
+svg path.band { stroke: none; fill: var(--try); opacity: .16 }
+svg path.mark { stroke: var(--dim); stroke-dasharray: 1 3 }
+svg path.band.better, svg path.band.within { fill: var(--good) } svg path.band.worse { fill: var(--bad) }
+svg text.better, svg text.within { fill: var(--good) } svg text.worse, svg text.limit { fill: var(--bad) }
+svg text.limit { stroke: none } svg .hint { fill: transparent } svg .hint:hover { fill: var(--dim); opacity: .08 }
 @media print { body { margin: 0; max-width: none; font-size: 11px } .wide { overflow: visible }
   tr, .said, svg { break-inside: avoid } h2 { break-after: avoid } thead { display: table-header-group } }
 """
@@ -76,8 +84,8 @@ _LEGEND = (
     "a faint mark is where candidate and champion are equal, an arrow an end that lies outside."
 )
 _OVER_TIME = (
-    "Above: both arms. Below: challenger − champion within its confidence sequence, which holds at every look at once; "
-    "the dashed line is what the difference is held to, the faint one where both arms are equal."
+    "Above: both arms. Below: challenger − champion within its confidence sequence, in which the truth lies at every "
+    "look at once; the dashed line is what the difference is held to, the faint one where both arms are equal."
 )
 _NARROW, _BROAD = 120, 220
 
@@ -281,8 +289,9 @@ def _split(split: Split) -> tuple[str, str]:
         names = ("Status", *OUTCOMES, "Interval", "Why")
         parts.append("<h2>Outcomes</h2>" + table(names, map(_outcome, told), (2, 3, 4, 5), about="Outcomes", head=1))
         parts.append(f'<p class="dim">{_LEGEND}</p>')
-    if drawn := svg(course(split)):
-        parts.append(f'<h2>Over time</h2>{drawn}<p class="dim">{_OVER_TIME}</p>')
+    if drawn := svg(split):
+        legend = f'<p class="dim">{_OVER_TIME}</p>' if told else ""
+        parts.append(f"<h2>Over time</h2>{drawn}{legend}")
     if split.steps:
         parts.append("<h2>Moves</h2>" + _list(map(str, split.steps)))
     if notes := tuple(remarks(split)):
@@ -295,7 +304,7 @@ def _split(split: Split) -> tuple[str, str]:
 
 def _outcome(told: Outcome) -> tuple[str, ...]:
     status = f'<span class="{told.standing}"><span aria-hidden="true">{told.sign}</span>&nbsp;{told.word}</span>'
-    why = f'<div class="why">{text(told.because)}</div>'
+    why = f'<div class="why short">{text(told.because)}</div>'
     return (status, *map(text, told.cells), drawing(told.picture), why)
 
 

@@ -82,6 +82,8 @@ def next_step(split: Split) -> str:
         return f"Look at it: gatewright live status {split.policy.model}; every night with --act"
     if split.decision.reason is Reason.LIVE_SUPERIOR and split.decision.kind == "promoted":
         return "Nothing."
+    if split.decision.kind == "evaluated" and split.forecast is not None:
+        return f"Wait. {' '.join(_expected(split))} live stop --keep ends it."
     return split.decision.reason.next_step
 
 
@@ -152,7 +154,8 @@ def remarks(split: Split) -> Iterator[str]:
         yield f"Begun {trial.started:%Y-%m-%d %H:%M} UTC, {show(split.elapsed, 'time')} before this was read."
         fits = "fit the split" if found.state != "invalid" else "do not fit the split"
         yield f"The units of both arms {fits} (always-valid p {found.ratio_p:.3g}); {show(found.mixed)} saw both."
-    yield from _expected(split)
+    if split.forecast is None:
+        yield from _expected(split)
     yield from split.notes
 
 

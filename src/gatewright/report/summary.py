@@ -17,7 +17,7 @@ from gatewright.decision import Reason
 from gatewright.ledger.entry import Row
 from gatewright.report import markdown
 from gatewright.report.cells import minute
-from gatewright.report.course import course, mermaid
+from gatewright.report.course import mermaid
 from gatewright.report.escape import code, visible
 from gatewright.report.escape import markdown as text
 from gatewright.report.live import ARMS, OUTCOMES, arms, outcomes, remarks
@@ -149,7 +149,7 @@ def tried(split: Split, now: datetime) -> str:
             last=code,
         ),
         "\n".join(f"- {o.sign} {text(o.because)}" for o in told),
-        mermaid(course(split)),
+        mermaid(split),
         "\n".join(f"- {text(note)}" for note in remarks(split)),
     ]
     if split.report is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from gatewright.decision import Decision, Reason
 from gatewright.problem import PolicyError, Problem, UsageError
 from gatewright.quantity import Interval
+from gatewright.report.course import both, course
 from gatewright.report.html import drawing, page
 from gatewright.report.model import Failure, History, Report, Shown
 from gatewright.report.picture import Picture
@@ -26,7 +28,7 @@ THINGS: dict[str, Shown] = {
     "hostile": hostile(),
     "strange": Failure(UsageError(HOSTILE, HOSTILE), HOSTILE),
 }
-VOID = {"meta", "line", "path", "br"}
+VOID = {"meta", "line", "path", "br", "circle"}
 NUMBERS = st.floats(allow_nan=False, allow_infinity=True, width=32)
 
 
@@ -63,7 +65,17 @@ def test_every_element_is_closed_and_known(name: str) -> None:
     read = Reader(page(THINGS[name]))
     assert read.open == []
     known = "html head meta title style body main h1 h2 p div strong ul li code span br table thead tbody tr th td"
-    assert {tag for tag, _ in read.seen} <= {*known.split(), "svg", "line", "path", "g", "text"}
+    assert {tag for tag, _ in read.seen} <= {
+        *known.split(),
+        "svg",
+        "line",
+        "path",
+        "g",
+        "text",
+        "tspan",
+        "circle",
+        "rect",
+    }
 
 
 @pytest.mark.parametrize("name", THINGS)
@@ -93,12 +105,41 @@ def test_a_table_has_names_for_rows_and_columns_and_itself(name: str) -> None:
 
 
 def test_both_arms_are_drawn_over_time_and_told_in_numbers() -> None:
-    """Two panels: the arms, and their difference within the band; a split that does not hold draws nothing."""
+    """Two panels: the arms, and their difference within the band, on which nobody has to see a colour."""
     text = page(THINGS["split"])
     (drawn,) = [a for a in Reader(text).all("svg") if a.get("class") == "course"]
     assert "approved over 9 days: champion 71.22 %, challenger 73.78 %" in str(drawn["aria-label"])
-    assert text.count('<path class="band"') == 1 and text.count('<path class="challenger"') == 2
-    assert 'class="course"' not in page(THINGS["split_invalid"])
+    assert "the difference lies from −2.27 pt to +7.38 pt" in str(drawn["aria-label"])
+    assert text.count('<path class="band open"') == 1 and text.count('<path class="challenger"') == 2
+    assert "+2.56 pt ≈ not decided yet</text>" in text
+    assert "day 9: champion 71.22 %, challenger 73.78 %, difference +2.56 pt (−2.27 pt … +7.38 pt)</title>" in text
+    assert '<path class="band worse"' in page(THINGS["split_harm"])
+
+
+def test_a_split_that_does_not_hold_shows_who_came_and_nothing_of_what_came_of_it() -> None:
+    """The challenger's share of the units, against what was meant."""
+    text = page(THINGS["split_invalid"])
+    (drawn,) = [a for a in Reader(text).all("svg") if a.get("class") == "course"]
+    assert drawn["aria-label"] == "the challenger's share of the units over 9 days: 13 % where 10 % were meant"
+    assert "approved" not in text and "seconds" not in text and '<path class="band' not in text
+
+
+def test_the_days_of_the_plan_are_in_the_picture() -> None:
+    """While it runs, how far it may still go; when it is over, only what was."""
+    running, over = page(THINGS["split"]), page(THINGS["split_harm"])
+    assert ">a benefit may be called</text>" in running
+    assert ">day 10</text>" in running and ">day 10</text>" not in over
+
+
+@pytest.mark.parametrize("values", [(0.0, 0.0), (1e-300, 2e-300), (-3e9, 3e9), (0.71, 0.7100001)])
+def test_every_range_has_round_numbers_beside_it(values: tuple[float, float]) -> None:
+    """However small, large or flat it is; never more than a handful."""
+    drawn = course(tried())
+    assert drawn is not None
+    shown = [replace(p, champion=values[0], challenger=values[1]) for p in drawn.points]
+    picture = both(replace(drawn, points=tuple(shown)))
+    assert "nan" not in picture and "inf" not in picture
+    assert 1 <= picture.partition("challenger − champion")[0].count('class="grid"') <= 6
 
 
 def test_every_drawing_is_told_in_numbers() -> None:

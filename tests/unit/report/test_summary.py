@@ -129,7 +129,17 @@ def test_a_splits_names_stay_what_they_are() -> None:
     assert len(fences(page)) == 2
 
 
-def test_a_split_that_does_not_hold_has_no_chart() -> None:
+def test_of_a_split_that_does_not_hold_only_who_came_is_drawn() -> None:
     """What came of its arms is not shown, in no form."""
     page = tried_page(tried(share=0.13), NOW)
-    assert fences(page) == [] and "approved" not in page
+    (chart,) = fences(page)
+    assert "line [13, 13, 13, 13, 13, 13, 13, 13, 13]\n    line [10, 10," in chart
+    assert "approved" not in page and "seconds" not in page
+
+
+def test_the_first_days_do_not_flatten_the_picture_of_the_others() -> None:
+    """Their bounds are many times as wide; that they are left out is said."""
+    page = tried_page(tried(), NOW)
+    assert "x-axis [1, 2, 3, 4, 5, 6, 7, 8, 9]" in fences(page)[0]
+    assert "x-axis [3, 4, 5, 6, 7, 8, 9]" in fences(page)[1]
+    assert "The bounds of the first 2 looks are wider still." in page
