@@ -143,4 +143,9 @@ def _remarks(seen: Seen) -> tuple[str, ...]:
         found.append(f"{show(seen.nameless)} rows name no unit; they count for nothing.")
     if seen.others:
         found.append(f"{show(seen.others)} rows are of other versions; they count for nothing.")
+    if seen.ahead:
+        found.append(f"{show(seen.ahead)} rows are of the future: clocks run ahead; they do not count yet.")
+    if seen.late:
+        when = show(seen.late, "time")
+        found.append(f"The challenger was first served {when} after the start; what was before that does not count.")
     return tuple(found)

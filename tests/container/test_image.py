@@ -10,6 +10,8 @@ import pytest
 
 from real.container import ContainerWorkflow, Engine
 from real.github.server import GitHub
+from real.postgres import REMEDY, find_postgres, postgres
+from real.process import absent
 from real.tracking import Store
 from real.versions import make_version
 
@@ -32,8 +34,22 @@ targets:
     checks: [holdout.accuracy >= 75%]
 """
 
+TRIED = """\
+version: 1
+model: {model}
+live:
+  split: {{champion: 90, challenger: 10}}
+  unit: account
+  outcomes: {{data: "{data}", query: "select 'a' as account, 1 as version, now() as time, 0.5 as paid"}}
+  primary: paid
+targets:
+  production:
+    alias: champion
+    checks: [run.accuracy > 90%]
+"""
+
 #: bytes; what the image's own layers may take, so that nobody adds to it unawares
-LARGEST = 560 * 10**6
+LARGEST = 600 * 10**6
 
 pytestmark = [pytest.mark.server, pytest.mark.containers]
 
@@ -79,6 +95,34 @@ def test_a_model_is_loaded_and_scored_in_the_container(
     assert (check["status"], check["value"]) == ("pass", 1.0), step
     walls = next(line for line in step.summary.splitlines() if "ran behind these walls" in line)
     assert {"user", "privileges", "limits", "calls"} <= set(re.findall(r"\w+", walls)), walls
+
+
+def test_outcomes_of_a_split_are_read_from_a_database_in_the_container(
+    workflow: ContainerWorkflow, mlflow_server: Store, unique: str
+) -> None:
+    """The image has PostgreSQL's driver; the password comes by the step's environment, and is nowhere to be seen."""
+    programs = find_postgres()
+    if programs is None:
+        absent("postgres", REMEDY)
+    assert programs is not None
+    make_version(mlflow_server.client(), unique, metrics={"accuracy": 0.95}, model=False)
+    mlflow_server.client().set_registered_model_alias(unique, "champion", "1")
+    with postgres(programs) as address:
+        account, _, place = address.partition("://")[2].partition("@")
+        user, _, password = account.partition(":")
+        data = f"postgresql://{user}@{place}"
+        workflow.github.world.commit({"policies/fraud.yaml": TRIED.format(model=unique, data=data)})
+        workflow.variables = {"GATEWRIGHT_OUTCOMES_PASSWORD": password}
+        begun = workflow.dispatched(command="live start", version="2", target="production")
+        assert begun.decision == ("started", "live_running"), begun
+        assert "tell nothing of the champion's past" in begun.summary
+        shown = workflow.dispatched(command="live status")
+        assert shown.decision == ("evaluated", "live_running"), shown
+        workflow.variables = {"GATEWRIGHT_OUTCOMES_PASSWORD": "wrong"}
+        refused = workflow.dispatched(command="live status")
+    assert refused.code == 3 and "password authentication failed" in refused.summary
+    for step in (begun, shown, refused):
+        assert password not in step.log + step.summary and f"{user}@" not in step.log + step.summary
 
 
 def test_a_comment_without_a_command_ends_at_once(workflow: ContainerWorkflow) -> None:

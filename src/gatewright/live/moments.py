@@ -83,6 +83,13 @@ class Difference:
 
 
 def difference(challenger: Moments, champion: Moments, factor: float = 1.0) -> Difference:
-    """Challenger − factor · champion, of independent arms: variances add up (Welch: no common one is assumed)."""
-    error = math.sqrt(challenger.variance + factor**2 * champion.variance)
-    return Difference(challenger.value - factor * champion.value, error, challenger.units + champion.units)
+    """Challenger − factor · champion, of independent arms: variances add up (Welch: no common one is assumed).
+
+    Of arms that do not vary but differ, as where one always fails and the other never, the variance is that of both as
+    one sample: Welch's would be zero, and no test could tell them apart.
+    """
+    value, both = challenger.value - factor * champion.value, challenger + champion
+    squared = challenger.variance + factor**2 * champion.variance
+    if squared == 0 and challenger.value != champion.value:
+        squared = both.variance * both.units * (1 / challenger.units + factor**2 / champion.units)
+    return Difference(value, math.sqrt(squared), both.units)

@@ -137,6 +137,19 @@ def test_outcomes_that_never_vary_bound_nothing() -> None:
     assert (found.state, found.effects[0].standing) == ("running", "unknown")
 
 
+def test_a_challenger_that_always_fails_where_the_champion_never_does_is_harm() -> None:
+    """Neither arm varies, and yet they differ: both as one sample do vary."""
+    found = judge(PLAN, [look(2, (1.0, 0.0))], 2 * DAY)
+    assert found.state == "harm" and "bought is worse" in found.because
+    slow = judge(PLAN, [replace(look(2), challenger=_constant(2000, 0.9), champion=_constant(18_000, 0.2))], 2 * DAY)
+    assert slow.state == "harm" and "seconds is worse" in slow.because
+
+
+def _constant(units: int, seconds: float) -> Arm:
+    bought = Moments.of_proportion(round(units * 0.05), units)
+    return Arm(units, {"bought": bought, "seconds": Moments.of_values(units, seconds * units, seconds**2 * units)})
+
+
 def test_an_experiment_without_traffic_goes_on() -> None:
     """Nothing is known, and nothing is broken."""
     found = judge(PLAN, [Look(DAY)], DAY)

@@ -54,6 +54,14 @@ def test_parts_add_up_to_the_whole() -> None:
     assert of((1, 2), (0, 3)) + of((4, 5)) == of((1, 2), (0, 3), (4, 5))
 
 
+def test_arms_that_do_not_vary_and_differ_are_judged_as_one_sample() -> None:
+    """All against none: p(1 − p)·(1/a + 1/b) of both together, and no division by zero."""
+    found = difference(Moments.of_proportion(0, 200), Moments.of_proportion(300, 300))
+    p, n = 300 / 500, 500
+    assert found.error == pytest.approx(math.sqrt(p * (1 - p) * n / (n - 1) * (1 / 200 + 1 / 300)))
+    assert difference(Moments.of_proportion(200, 200), Moments.of_proportion(300, 300)).error == 0
+
+
 def test_nothing_has_no_value_and_one_unit_no_variance() -> None:
     """NaN, so that no comparison with it holds."""
     assert math.isnan(Moments().value) and math.isnan(Moments().variance)

@@ -41,6 +41,22 @@ def test_a_confidence_sequence_agrees_with_worked_examples(challenger: int, low:
     assert always_valid_p(found.value, found.error, found.units, rho) == pytest.approx(p, rel=5e-3)
 
 
+def test_ten_times_the_units_find_a_smaller_difference() -> None:
+    """5 % of 900,000 against 5.6 % of 100,000, which a tenth of them could not tell apart."""
+    found = difference(Moments.of_proportion(5600, 100_000), Moments.of_proportion(45_000, 900_000))
+    reach = two_sided(found.error, found.units, 0.05, mixture(0.05, 5000))
+    assert (found.value - reach, found.value + reach) == pytest.approx((0.00321, 0.00879), abs=1e-5)
+
+
+def test_one_side_agrees_with_the_formula_worked_by_hand() -> None:
+    """At n = 5,000, ρ² = (−2 ln 0.05 + ln(−2 ln 0.05 + 1))/5000, ln(1 + √k/0.05), at a standard error of one."""
+    rho2 = (5.991465 + math.log(6.991465)) / 5000
+    k = 5000 * rho2 + 1
+    by_hand = math.sqrt(2 * k / (5000 * rho2) * math.log(1 + math.sqrt(k) / 0.05))
+    assert by_hand == pytest.approx(3.04136, abs=1e-5)
+    assert one_sided(1, 5000, 0.025, mixture(0.05, 5000)) == pytest.approx(by_hand, rel=1e-6)
+
+
 def test_a_small_experiment_has_a_wide_sequence() -> None:
     """5 % of 9,000 against 62 of 1,000."""
     found = difference(Moments.of_proportion(62, 1000), Moments.of_proportion(450, 9000))

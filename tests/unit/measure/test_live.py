@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gatewright.evidence import Fact, Need
+from gatewright.live.assignment import arm_of
 from gatewright.live.judgement import judge
 from gatewright.live.looks import DAY, Look
 from gatewright.live.trial import Trial
@@ -101,6 +102,63 @@ def test_rows_before_the_start_and_after_now_are_passed_over(tmp_path: Path) -> 
     """The table may hold the whole past, and clocks may run ahead."""
     file = write(tmp_path, user=list("abc"), version=[3, 3, 3], time=at(-1, 1, 3), bought=[1, 1, 1])
     assert seen(plan(file)).champion.exposed == 1
+
+
+@pytest.mark.parametrize("scale", [1, 1e3, 1e6, 1e9])
+def test_times_as_numbers_are_seconds_or_finer(scale: float, tmp_path: Path) -> None:
+    """Of whatever a serving layer writes: seconds, milliseconds, microseconds, nanoseconds, each row by itself."""
+    times = [int(t.timestamp() * scale) for t in at(-30, 1, 1)]
+    file = write(tmp_path, user=list("abc"), version=[3, 3, 4], time=times, bought=[1, 1, 1])
+    found = seen(plan(file))
+    assert (found.champion.exposed, found.challenger.exposed) == (1, 1)
+
+
+def test_clocks_that_run_ahead_are_told_of(tmp_path: Path) -> None:
+    """Rows of the future wait until it is there, which nobody should have to guess."""
+    file = write(tmp_path, user=list("abc"), version=[3, 4, 4], time=at(1, 1, 3), bought=[1, 1, 1])
+    found = measured.observe(plan(file), TRIAL, START + timedelta(days=2))
+    assert (found.ahead, found.looks[-1].challenger.exposed) == (1, 1)
+
+
+def test_what_came_before_the_router_knew_of_the_split_does_not_count(tmp_path: Path) -> None:
+    """Everybody saw the champion until it had read its new configuration: a few hours' rows spoil no split."""
+    users = [f"u{n}" for n in range(300)]
+    first = write(tmp_path, user=users, version=[3] * 300, time=at(*[0.05] * 300), bought=[1.0] * 300)
+    late = tmp_path / "late.parquet"
+    write(tmp_path, user=users, version=[3 + n % 2 for n in range(300)], time=at(*[0.1] * 300), bought=[0.0] * 300)
+    (tmp_path / "outcomes.parquet").rename(late)
+    write(tmp_path, user=users, version=[3] * 300, time=at(*[0.05] * 300), bought=[1.0] * 300)
+    folder = tmp_path / "both"
+    folder.mkdir()
+    Path(first).rename(folder / "a.parquet")
+    late.rename(folder / "b.parquet")
+    found = measured.observe(plan(str(folder)), TRIAL, START + timedelta(days=2))
+    last = found.looks[-1]
+    assert (last.champion.exposed, last.challenger.exposed, last.mixed) == (150, 150, 0)
+    assert last.moments("bought")[0].y == 0
+    assert found.late == pytest.approx(0.1 * 86_400)
+
+
+def test_a_challenger_that_nobody_sees_for_days_is_no_late_router(tmp_path: Path) -> None:
+    """After a day its absence is evidence."""
+    file = write(tmp_path, user=list("ab"), version=[3, 4], time=at(0.5, 1.5), bought=[1, 1])
+    found = measured.observe(plan(file), TRIAL, START + timedelta(days=2))
+    assert (found.looks[-1].champion.exposed, found.late) == (1, 0.0)
+
+
+def test_units_that_were_never_served_are_not_said_to_be_served_wrongly(tmp_path: Path) -> None:
+    """Late outcomes of those who came before the start are about nobody of this split."""
+    users = [f"u{n}" for n in range(50)]
+    served = [3 if arm_of(u, TRIAL.salt, TRIAL.parts) == "champion" else 4 for u in users]
+    olds = [f"old{n}" for n in range(50)]
+    file = write(
+        tmp_path,
+        user=[*olds, *users],
+        version=[*[None] * 50, *served],
+        time=at(*[1.0] * 50, *[0.9] * 50),
+        bought=[1.0] * 100,
+    )
+    assert measured.observe(plan(file), TRIAL, START + timedelta(days=2)).strayed == 0
 
 
 def test_other_versions_and_rows_without_a_unit_are_counted_apart(tmp_path: Path) -> None:

@@ -6,16 +6,18 @@ the version that the unit was served by. A value that is null is not known (yet)
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gatewright.live.assignment import arm_of
-from gatewright.live.looks import Arm, Look
+from gatewright.live.judgement import MISMATCH
+from gatewright.live.looks import DAY, Arm, Look
 from gatewright.live.moments import Moments
 from gatewright.measure.holdout.data import locate
 from gatewright.measure.live import database
@@ -38,6 +40,9 @@ _BATCH = 65_536
 #: of how many units it is looked up whether they were served as the assignment says
 _SAMPLED = 2000
 
+#: how long after the start a router may still know nothing of the split
+_UNROUTED = DAY
+
 _CHAMPION, _CHALLENGER, _UNKNOWN, _OTHER = 0, 1, -1, -2
 
 
@@ -47,7 +52,7 @@ class Rows:
 
     names: the units; unit: which one each row is about. arm: 0 champion, 1 challenger, −1 not said. at: seconds since
     the start. y, x: for each metric the outcome and what it is counted per, NaN where there is none. span: seconds from
-    the first to the last row. nameless, others: rows without a unit, and of other versions.
+    the first to the last row. nameless, others, ahead: rows without a unit, of other versions, and of the future.
     """
 
     names: tuple[str, ...]
@@ -59,16 +64,22 @@ class Rows:
     span: float = 0.0
     nameless: int = 0
     others: int = 0
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was observed. strayed: the share of units that were served otherwise than the assignment says."""
+    """What was observed. strayed: the share of units that were served otherwise than the assignment says.
+
+    late: seconds from the start until the challenger was first served; what was before them does not count.
+    """
 
     looks: tuple[Look, ...]
     strayed: float = 0.0
     nameless: int = 0
     others: int = 0
+    ahead: int = 0
+    late: float = 0.0
 
 
 def read(live: Live, versions: tuple[int, int], since: datetime, until: datetime) -> Rows:
@@ -149,7 +160,7 @@ class _Gathered:
         self._live, self._versions, self._since, self._until = live, versions, since, until
         self._parts: list[tuple[Any, ...]] = []
         self._names: list[pa.Array] = []
-        self._nameless = self._others = 0
+        self._nameless = self._others = self._ahead = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Takes the rows that lie in the time and are about one of the versions, or say none."""
@@ -162,6 +173,7 @@ class _Gathered:
         arm = self._arms(batch.column(said.version))
         named = compute.fill_null(compute.not_equal(names, ""), False).to_numpy(zero_copy_only=False)
         inside = (at >= self._since) & (at <= self._until)
+        self._ahead += int((named & (at > self._until)).sum())
         self._nameless += int((inside & ~named).sum())
         self._others += int((inside & named & (arm == _OTHER)).sum())
         kept = inside & named & (arm != _OTHER)
@@ -187,18 +199,24 @@ class _Gathered:
         y = {m.name: values[2 * i] for i, m in enumerate(metrics)}
         x = {m.name: values[2 * i + 1] for i, m in enumerate(metrics)}
         span = float(at.max() - at.min()) if len(at) else 0.0
-        return Rows(names, unit, arm, at, y, x, span, self._nameless, self._others)
+        return Rows(names, unit, arm, at, y, x, span, self._nameless, self._others, self._ahead)
 
     def _times(self, column: Any) -> Floats:
-        """Seconds since 1970. Numbers are seconds, or milliseconds where they are that large; text is ISO 8601."""
+        """Seconds since 1970. Numbers are seconds, or as fine as their size tells; text is ISO 8601."""
+        import numpy as np
         import pandas as pd
         import pyarrow as pa
+        from pyarrow import compute
 
         if column.null_count:
             _unread(self._live, f"{column.null_count} rows have no time")
         if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-            numbers = self._numbers(column)
-            return numbers / 1000 if len(numbers) and numbers.max() > 1e11 else numbers
+            numbers = compute.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+            if unknown := int(np.isnan(numbers).sum()):
+                _unread(self._live, f"{unknown} rows have no time")
+            return np.asarray(
+                numbers / np.select([numbers > 1e17, numbers > 1e14, numbers > 1e11], [1e9, 1e6, 1e3], 1.0)
+            )
         try:
             stamps = pd.to_datetime(column.to_pandas(), utc=True, format="ISO8601" if _is_text(column) else None)
         except (ValueError, TypeError) as e:
@@ -268,6 +286,7 @@ def _texts(column: Any) -> Any:
     from pyarrow import compute
 
     if pa.types.is_floating(column.type):
+        column = compute.if_else(compute.is_nan(column), None, column)
         whole = compute.cast(column, pa.int64(), safe=False)
         if compute.all(compute.equal(compute.cast(whole, column.type), column)).as_py() is not False:
             column = whole
@@ -280,11 +299,15 @@ def _texts(column: Any) -> Any:
 def looks(live: Live, rows: Rows, times: Sequence[float], salt: str = "", parts: int = 0) -> Seen:
     """Both arms at each time. A unit counts in the arm that it was served by, once its first exposure is old enough.
 
-    Until a unit has been seen in both arms it counts in the first; from then on in neither. salt, parts: those of the
-    assignment, where it is to be held against.
+    Until a unit has been seen in both arms it counts in the first; from then on in neither. Rows before the challenger
+    was first served do not count: the router had not heard of the split yet. salt, parts: those of the assignment,
+    where it is to be held against.
     """
     import numpy as np
 
+    late = _late(live, rows)
+    if late:
+        rows = _since(rows, late)
     units, maturity = len(rows.names), float(live.label_maturity)
     first = np.full((2, units), np.inf)
     for arm in (_CHAMPION, _CHALLENGER):
@@ -311,7 +334,27 @@ def looks(live: Live, rows: Rows, times: Sequence[float], salt: str = "", parts:
             metrics = {name: _moments(y[name], x[name], due & known[name] & (x[name] > 0)) for name in y}
             arms.append(Arm(int((seen[arm] & ~both).sum()), metrics))
         found.append(Look(float(time), arms[0], arms[1], int(both.sum())))
-    return Seen(tuple(found), _strayed(rows, first, salt, parts), rows.nameless, rows.others)
+    return Seen(tuple(found), _strayed(rows, first, salt, parts), rows.nameless, rows.others, rows.ahead, late)
+
+
+def _late(live: Live, rows: Rows) -> float:
+    """Seconds until the challenger was first served, where so many saw the champion before that it is no chance.
+
+    0 where it is, or where it took longer than it takes any router to hear of a split.
+    """
+    import numpy as np
+
+    served = rows.at[rows.arm == _CHALLENGER]
+    first = float(served.min()) if len(served) else math.inf
+    before = len(np.unique(rows.unit[(rows.arm == _CHAMPION) & (rows.at < first)]))
+    chance = float(1 - live.split["challenger"]) ** before
+    return first if first <= _UNROUTED and chance < MISMATCH else 0.0
+
+
+def _since(rows: Rows, begin: float) -> Rows:
+    kept = rows.at >= begin
+    y, x = ({name: values[kept] for name, values in sums.items()} for sums in (rows.y, rows.x))
+    return replace(rows, unit=rows.unit[kept], arm=rows.arm[kept], at=rows.at[kept], y=y, x=x)
 
 
 def _add(sums: Floats, unit: Ints, values: Floats) -> None:
@@ -333,8 +376,8 @@ def _strayed(rows: Rows, first: Any, salt: str, parts: int) -> float:
     """How many of the first units were served by the other arm than `assignment` says; 0 where there is no salt."""
     if not salt or not rows.names:
         return 0.0
-    names = rows.names[:_SAMPLED]
-    wrong = sum(
-        (arm_of(name, salt, parts) == "challenger") != bool(first[1][i] < first[0][i]) for i, name in enumerate(names)
-    )
-    return wrong / len(names)
+    import numpy as np
+
+    served = np.flatnonzero(np.isfinite(first).any(axis=0))[:_SAMPLED]
+    wrong = sum((arm_of(rows.names[i], salt, parts) == "challenger") != bool(first[1][i] < first[0][i]) for i in served)
+    return wrong / max(len(served), 1)
