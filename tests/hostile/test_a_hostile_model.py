@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,26 @@ def test_hanging_up_is_noticed_at_once(deeds: dict[str, Any]) -> None:
     assert "it closed its line to the gate" in deeds["hang_up"][1].why
 
 
+def test_who_is_at_rest_computes_nothing(hostile: Path) -> None:
+    """Nor does what it started: a child that spins while the champion is timed would make the champion look slow."""
+    with Scorer.open(hostile, label="fraud/3", wants="label") as scorer:
+        group = int(scorer.predict(batch("leave_a_child")).labels[0])
+        assert len(_members(group)) == 2
+        with scorer.at_rest():
+            _until(lambda: {_state(pid) for pid in _members(group)} == {"T"})
+        _until(lambda: "T" not in {_state(pid) for pid in _members(group)})
+        assert scorer.predict(batch("behave")).labels[0] == "yes behave"
+
+
+def test_who_is_at_rest_can_be_ended(hostile: Path) -> None:
+    """Whatever goes wrong meanwhile, nobody is left behind."""
+    with Scorer.open(hostile, label="fraud/3", wants="label") as scorer:
+        pid = scorer._worker.pid
+        with scorer.at_rest():
+            scorer.close()
+        assert not _alive([pid])
+
+
 def test_nothing_that_it_started_outlives_it(deeds: dict[str, Any]) -> None:
     """A grandchild whose parent is gone is in the worker's group still, and ends with it."""
     scorer, answer = deeds["leave_a_child"]
@@ -323,6 +344,17 @@ def test_a_worker_does_not_outlive_a_killed_gate(hostile: Path) -> None:
 
 def _path() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
+def _until(so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _members(group: int) -> list[int]:

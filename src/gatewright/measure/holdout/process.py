@@ -176,13 +176,26 @@ class Worker:
         self.end()
         return Lost(f"what came back is not an answer of the worker: {why}")
 
+    @contextlib.contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Holds the worker and everything that it started still; neither can refuse that."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._status is None:
+                os.killpg(self.pid, number)
+
     def end(self) -> None:
         """Kills the worker and everything it started. What it wrote can still be read."""
         if self._status is not None:
             return
         _ = self.peak_memory
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._reap()
         self._drain()
         self._hang_up()
