@@ -17,6 +17,7 @@ from typing import TypeVar
 from gatewright.paths import Kind, PathRow, Paths
 from gatewright.policy.document import did_you_mean, problem
 from gatewright.policy.model import Champion, Check, Literal_, Operand, Place, Task
+from gatewright.policy.pattern import runs_away
 from gatewright.policy.syntax import Flag, Line, Listing, Number, Rival, SyntaxFault, Term, Text, parse_line
 from gatewright.problem import Problem
 from gatewright.quantity import UNITS, Dimension, Quantity, parse_quantity
@@ -335,6 +336,12 @@ def _pattern(operand: Number | Text | Flag) -> str:
         ) from None
     except (Warning, OverflowError, RecursionError) as error:
         raise SyntaxFault(operand.at, f"this regular expression cannot be used: {error}") from None
+    if runs_away(operand.value):
+        raise SyntaxFault(
+            operand.at,
+            "this regular expression may never end on a text that somebody chose",
+            "a repetition in a repetition takes the same characters: write [a-z]+(-[a-z]+)* for ([a-z]+-?)+",
+        )
     return operand.value
 
 

@@ -219,6 +219,8 @@ FAULTS = {
     "tags.x == [a]": '11: "==" compares with one value, not with a list (write in […])',
     'tags.x matches "a(b"': "18: this regular expression is broken: missing ), unterminated subpattern",
     "tags.x matches [a-z]+": '16: a regular expression needs quotes (write matches "[a-z]+")',
+    'tags.x matches "([a-z]+-?)+"': "16: this regular expression may never end on a text that somebody chose "
+    "(a repetition in a repetition takes the same characters: write [a-z]+(-[a-z]+)* for ([a-z]+-?)+)",
     'tags.x matches "[[a]"': "16: this regular expression cannot be used: Possible nested set at position 1",
     # the champion
     "holdout.accuracy >= champion - 1%": (
