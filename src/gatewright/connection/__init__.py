@@ -17,11 +17,17 @@ from urllib.parse import unquote, urlsplit
 from gatewright.connection.client import Client, default_uri
 from gatewright.connection.local import Folder
 from gatewright.connection.refusal import Refused, address_of, clean
-from gatewright.connection.rest import Rest, is_plain_http
+from gatewright.connection.rest import Rest, has_login, is_plain_http
 from gatewright.problem import Undetermined, UsageError
 
 #: the most that is read of one artifact, in bytes
 LARGEST = 64 * 2**20
+
+#: the names of Azure's own stores (public, China, US government, Fabric), where its login may go
+_AZURE = re.compile(
+    r"[^@/\\\s]+@[a-z0-9-]+\.dfs\.(core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net)|fabric\.microsoft\.com)",
+    re.IGNORECASE,
+)
 
 _LOGIN = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, to an account that may"
 
@@ -153,8 +159,25 @@ class Connection:
             raise self._in_words(what, "this machine", Refused("server", str(e), "Make room on this machine.")) from e
 
     def _store(self, folder: str) -> Store:
-        scheme = urlsplit(folder).scheme
+        """Where a folder lies is told by whoever registered the version: the login goes to our own servers alone."""
+        try:
+            scheme, host = urlsplit(folder)[:2]
+        except ValueError as e:
+            raise Refused("refused", f"{clean(folder)} is no address: {e}") from None
+        if scheme in ("http", "https", "mlflow-artifacts") and host and not self._is_ours(scheme, host) and has_login():
+            fix = "Have the tracking server serve its artifacts (--serve-artifacts), or keep them in an object store."
+            raise Refused("refused", "its files are said to lie there, and the login is for the tracking server", fix)
+        if scheme == "abfss" and not _AZURE.fullmatch(host):
+            raise Refused("refused", "its files are said to lie there, and no store of Azure's has such a name")
         return Folder(folder) if scheme in ("", "file") else self._transport.store(folder)
+
+    def _is_ours(self, scheme: str, host: str) -> bool:
+        """Whether a server is the tracking server or the registry, spelled in the same way."""
+        ours = [urlsplit(uri) for uri in (self.tracking_uri, self.registry_uri)]
+        return any(
+            host.lower() == o.netloc.rpartition("@")[2].lower() and scheme in (o.scheme, "mlflow-artifacts")
+            for o in ours
+        )
 
     def _artifacts_at(self, folder: str) -> str:
         return self.address if folder.startswith("mlflow-artifacts:") else address_of(folder)

@@ -204,6 +204,13 @@ def _login() -> dict[str, Any]:
     return given
 
 
+def has_login() -> bool:
+    """Whether MLflow's client would send a login along with what it asks, wherever that goes."""
+    names = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
+    named = any(os.environ.get(name) for name in names) or bool(_credential("MLFLOW_TRACKING_USERNAME"))
+    return named or any(_foreign(group) for group in _PLUGINS[:2])
+
+
 def _credential(name: str) -> str:
     if value := os.environ.get(name):
         return value
