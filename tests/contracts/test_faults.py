@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -311,3 +312,14 @@ def _at_each_request(
             assert times
             return
     raise AssertionError("it never came to an end")
+
+
+def test_a_metric_without_a_value_is_no_zero(faults: Faults) -> None:
+    """It would pass whatever has to stay small: it is no number, which no check can compare."""
+    told = (
+        b'{"run": {"info": {"run_id": "1f02"}, "data": {"metrics": [{"key": "loss", "step": "0", "timestamp": "1"}]}}}'
+    )
+    faults.when(lambda r: r.path.endswith("runs/get"), Answer(200, told))
+    run = MlflowRegistry(connect(faults.uri)).run("1f02")
+    assert run is not None
+    assert math.isnan(run.metrics["loss"].value)

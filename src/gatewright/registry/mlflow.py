@@ -294,7 +294,7 @@ def _metrics(found: Any) -> dict[str, Logged]:
     """Every metric at its highest step; where there are several values of it, the latest."""
     metrics: dict[str, Logged] = {}
     for m in found or ():
-        now = Logged(_float(m.get("value", 0.0)), int(m.get("step") or 0), int(m.get("timestamp") or 0))
+        now = Logged(_float(m.get("value")), int(m.get("step") or 0), int(m.get("timestamp") or 0))
         was = metrics.get(m["key"])
         if was is None or (was.step, was.at) <= (now.step, now.at):
             metrics[str(m["key"])] = now
@@ -302,7 +302,7 @@ def _metrics(found: Any) -> dict[str, Logged]:
 
 
 def _float(value: object) -> float:
-    """JSON has no NaN and no infinity; they come as text."""
+    """JSON has no NaN and no infinity; they come as text. A value that is not there is no zero."""
     return float(value) if isinstance(value, (int, float, str)) else float("nan")
 
 
