@@ -318,6 +318,17 @@ def test_the_scratch_folder_is_gone_afterwards(hostile: Path) -> None:
     assert not Path(scratch).parent.exists()
 
 
+def test_nothing_is_left_in_shared_memory(hostile: Path, tmp_path: Path) -> None:
+    """Folders too: on a machine that runs for months they would fill its memory."""
+    program = (
+        "import os; os.mkdir(f'/dev/shm/left-{os.getuid()}'); open(f'/dev/shm/left-{os.getuid()}/x', 'w').write('x')"
+    )
+    with Scorer.open(models.save(tmp_path / "model", program), label="fraud/3", wants="label") as scorer:
+        uid = os.stat(f"/proc/{scorer._worker.pid}/cwd/").st_uid
+        assert Path(f"/dev/shm/left-{uid}").is_dir()
+    assert not Path(f"/dev/shm/left-{uid}").exists()
+
+
 _DIES = """
 import os, signal, sys
 from pathlib import Path

@@ -486,11 +486,16 @@ def _kill_all_of(uid: int) -> None:
 
 
 def _remove_all_of(uid: int) -> None:
-    """Removes what a worker left in shared memory, which is no folder of its own."""
+    """Removes what a worker left in shared memory, which is no folder of its own. Nobody runs as that user any more."""
     with contextlib.suppress(OSError):
         for entry in os.scandir("/dev/shm"):
-            if entry.stat(follow_symlinks=False).st_uid == uid and not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.path)
+            with contextlib.suppress(OSError, RecursionError):
+                if entry.stat(follow_symlinks=False).st_uid != uid:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    os.unlink(entry.path)
 
 
 def _numbers(names: Sequence[str]) -> list[int]:
