@@ -19,7 +19,10 @@ from gatewright.comments import parse  # noqa: E402
 if _ACTS and asks_for_nothing(os.environ, parse):
     sys.exit(leave(os.environ))
 
-from gatewright.cli import main  # noqa: E402
+try:
+    from gatewright.cli import main
+except KeyboardInterrupt:
+    sys.exit(130)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -16,7 +16,9 @@ def read_files(where: Path) -> dict[str, str | Problem]:
     try:
         files = _found(where)
     except OSError as error:
-        raise UsageError(f"{where} cannot be read: {error.strerror}", "name a file or a folder with --policy") from error
+        raise UsageError(
+            f"{where} cannot be read: {error.strerror}", "name a file or a folder with --policy"
+        ) from error
     return {str(file): _text(file) for file in files}
 
 

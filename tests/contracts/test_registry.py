@@ -344,7 +344,9 @@ def test_a_folder_of_another_machine_is_not_an_empty_one(embedded: Store, unique
         registry.open(model.versions[0], "MLmodel")
 
 
-@pytest.mark.parametrize("uri", ["mlflow.example.com:5000", "mlflow.example.com", "localhost:5000", "htp://mlflow:5000"])
+@pytest.mark.parametrize(
+    "uri", ["mlflow.example.com:5000", "mlflow.example.com", "localhost:5000", "htp://mlflow:5000"]
+)
 def test_an_address_without_a_scheme_is_told_what_is_missing(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,11 +160,13 @@ def subject_and_target(ours: Gate, version: str, target: str) -> tuple[Subject, 
 def read_event(environment: Mapping[str, str]) -> dict[str, Any]:
     """The event as the runner stored it; raises Undetermined if there is none."""
     path = environment.get("GITHUB_EVENT_PATH", "")
+    fix = "Run it as a step of a workflow; at a terminal, use the other commands."
+    if not path:
+        raise Undetermined("could not read the event", "GITHUB_EVENT_PATH is not set", fix)
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        fix = "Run it as a step of a workflow; at a terminal, use the other commands."
-        raise Undetermined("could not read the event", f"{path or 'GITHUB_EVENT_PATH'}: {error}", fix) from error
+        raise Undetermined("could not read the event", f"{path}: {error}", fix) from error
     return found if isinstance(found, dict) else {}
 
 

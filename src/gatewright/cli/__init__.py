@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any
 
 from rich.console import Console
@@ -27,8 +28,10 @@ GATEWRIGHT_WEBHOOK_SECRET is the webhook's secret, GITHUB_TOKEN may write the re
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (see EPILOG)."""
+    _say_what_can_be_said()
     args = parser().parse_args(argv)
     try:
+        parts.writable(args)
         return int(args.run(args))
     except GatewrightError as error:
         return _failed(args, error)
@@ -49,6 +52,13 @@ def _failed(args: argparse.Namespace, error: GatewrightError) -> int:
         show(args, failure)
     alert(args, failure)
     return error.exit_code
+
+
+def _say_what_can_be_said() -> None:
+    """A sign that the terminal's encoding does not have is spelt out; it must not end a command that has moved."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,11 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from gatewright import gate
 from gatewright.audit import AuditReport, Question, parse_moment
-from gatewright.cli.parts import command, model_argument, now, policies, show, write
+from gatewright.cli.parts import Terminal, command, model_argument, now, policies, show, unheard, write
 from gatewright.connection import connect
 from gatewright.dossier import Archive, compile_report
 from gatewright.ledger.envelope import Keys
@@ -114,7 +112,8 @@ def _show(args: argparse.Namespace, report: AuditReport) -> None:
         args.html: lambda: html.page(report),
     }
     if "-" not in forms:
-        terminal.render(report, Console(), quiet=args.quiet)
+        with unheard():
+            terminal.render(report, Terminal(), quiet=args.quiet)
     for file, form in forms.items():
         if file:
             write(file, form())

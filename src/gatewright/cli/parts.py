@@ -7,8 +7,8 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -160,10 +160,10 @@ def show(args: argparse.Namespace, *things: Any) -> None:
     """Prints for people, and writes the files that were asked for; JSON on stdout stands alone there."""
     wants = vars(args)
     to_stdout = wants.get("json") == "-"
-    console = Console(stderr=to_stdout or any(isinstance(t, Failure) for t in things))
+    console = Terminal(stderr=to_stdout or any(isinstance(t, Failure) for t in things))
     for thing in things:
         if not to_stdout:
-            terminal.render(thing, console, quiet=bool(wants.get("quiet")))
+            printed(thing, console, quiet=bool(wants.get("quiet")))
     if wants.get("json"):
         documents = [data.document(thing) for thing in things]
         write(wants["json"], json.dumps(documents[0] if len(documents) == 1 else documents, indent=2) + "\n")
@@ -175,10 +175,46 @@ def show(args: argparse.Namespace, *things: Any) -> None:
         write(wants["markdown"], tried(things[0], now()))
 
 
+def printed(thing: Any, console: Console, *, quiet: bool) -> None:
+    """Prints for people."""
+    with unheard():
+        terminal.render(thing, console, quiet=quiet)
+
+
+class Terminal(Console):
+    """A console that leaves it to the command what it ends with when nobody reads on: rich would leave with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Whoever listened may have gone (`| head`): what was decided stands, and so does its exit code."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def writable(args: argparse.Namespace) -> None:
+    """Raises UsageError for a file that cannot be written, before anything is decided that it should tell of."""
+    for name in ("json", "html", "markdown", "csv"):
+        file = Path(getattr(args, name, None) or "-")
+        if str(file) == "-":
+            continue
+        if not file.parent.is_dir():
+            raise UsageError(f"{file} cannot be written: there is no folder {file.parent}", "make it first")
+        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise UsageError(f"{file} cannot be written", "name a file in a folder that you may write to")
+
+
 def write(file: str, text: str) -> None:
     """Writes to a file, or with `-` to stdout; raises UsageError if it cannot."""
     if file == "-":
-        sys.stdout.write(text)
+        with unheard():
+            sys.stdout.write(text)
         return
     try:
         Path(file).write_text(text, encoding="utf-8")
