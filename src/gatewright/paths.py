@@ -12,6 +12,9 @@ from gatewright.quantity import Dimension
 
 _PLAIN_KEY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
+#: what MLflow's own searches call a family
+_MLFLOW = {"metrics": "run", "metric": "run", "parameters": "params", "param": "params", "tag": "tags"}
+
 Kind = Literal["number", "text", "flag", "any"]
 
 
@@ -77,6 +80,8 @@ class Paths:
         """A remedy for an unknown path: the closest name, or what the family offers."""
         if path.family in self._families:
             return self._offer(path)
+        if path.family in _MLFLOW and _MLFLOW[path.family] in self._families:
+            return f'did you mean "{Path(_MLFLOW[path.family], path.key)}"?'
         close = _closest(str(path), [r.name for r in self.rows], 0.7)
         family = _closest(path.family, sorted(self._families), 0.6)
         if close or family:

@@ -20,7 +20,6 @@ def test_a_fault_of_the_gate_itself_is_no_verdict(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Python leaves with 1, which says that the model failed; and what is told holds no password."""
-
     password = "geheim"
 
     def broken() -> argparse.ArgumentParser:

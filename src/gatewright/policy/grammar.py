@@ -271,7 +271,7 @@ class _Reading:
         if quantity.dimension == wanted and (wanted == "number" or quantity.style == "unit"):
             return
         if wanted != "number":
-            small, large = _EXAMPLES[wanted]
+            small, large = ("h", "d") if path.key == "age" else _EXAMPLES[wanted]
             said = f"the unit {number.unit}" if number.unit else "no unit"
             hint = f"write {number.digits}{small} or {number.digits}{large}"
             raise SyntaxFault(number.at, f"{path} is {_DIMENSIONS[wanted]}, and {number} has {said}", hint)

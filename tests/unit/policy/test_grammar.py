@@ -245,6 +245,8 @@ FAULTS = {
         "27: latency.p95 is a time, and 5 has no unit (write 5ms or 5s)"
     ),
     # units
+    "model.age < 7": "13: model.age is a time, and 7 has no unit (write 7h or 7d)",
+    "metrics.auc > 0.9": '1: unknown path "metrics.auc" (did you mean "run.auc"?)',
     "latency.p95 < 100": "15: latency.p95 is a time, and 100 has no unit (write 100ms or 100s)",
     "latency.p95 < 95%": "15: latency.p95 is a time, and 95% has the unit % (write 95ms or 95s)",
     "latency.p95 < 5GB": "15: latency.p95 is a time, and 5GB has the unit GB (write 5ms or 5s)",
