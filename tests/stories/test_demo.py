@@ -92,7 +92,7 @@ def test_the_demo_needs_no_network_and_no_settings(told: Told) -> None:
 
 
 def test_the_demo_tells_the_whole_story_in_order(told: Told) -> None:
-    """Promoted, refused for two reasons, waiting, remembered, proved, forged and found out."""
+    """Promoted, refused for two reasons, taken back, waiting, remembered, proved, forged and found out."""
     milestones = (
         "tumours/1 → staging: promoted",
         "tumours/1 → production: promoted",
@@ -102,10 +102,11 @@ def test_the_demo_tells_the_whole_story_in_order(told: Told) -> None:
         "run.accuracy > 90%: 62.11 % is not above 90%",
         "tumours/4 → staging: refused",
         "tumours/4 was logged without a signature",
-        "tumours/2 → hospital: pending",
+        "tumours/1 → production (rollback): rolled back",
+        "tumours/1 → hospital: pending",
         "0 of 2 two radiologists",
         "$ gatewright history tumours",
-        "the ledger is unbroken, 14 entries",
+        "the ledger is unbroken, 16 entries",
         "entry 11: its body was changed",
         "What to do next",
     )
@@ -151,14 +152,14 @@ def test_what_is_kept_is_all_in_one_folder(kept: Told) -> None:
 
 
 def test_the_kept_registry_is_as_the_story_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MLflow itself shows the champion in Production, the one before it archived, and the others where they were."""
+    """MLflow itself shows the champion in Production, the one taken back archived, the others where they were."""
     from mlflow import MlflowClient
 
     monkeypatch.chdir(folder)
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     stages = {int(v.version): v.current_stage for v in client.search_model_versions("name='tumours'")}
-    assert stages == {1: "Archived", 2: "Production", 3: "None", 4: "None"}
-    assert int(client.get_model_version_by_alias("tumours", "champion").version) == 2
+    assert stages == {1: "Production", 2: "Archived", 3: "None", 4: "None"}
+    assert int(client.get_model_version_by_alias("tumours", "champion").version) == 1
     assert [m.name for m in client.search_registered_models()] == ["tumours"]
 
 
@@ -166,10 +167,10 @@ def test_the_kept_registry_answers_the_commands_that_the_demo_names(folder: Path
     """The ledger is whole again, and the kept policy is found where the commands look for it."""
     uri = "sqlite:///mlflow.db"
     proved = gatewright("audit", "verify", uri=uri, folder=folder)
-    assert (proved.code, "unbroken, 14 entries" in proved.out) == (0, True), proved
+    assert (proved.code, "unbroken, 16 entries" in proved.out) == (0, True), proved
     assert gatewright("policy", "check", uri=uri, folder=folder).code == 0
     judged = gatewright("evaluate", "tumours/3", "--to", "production", "--json", uri=uri, folder=folder)
-    assert (judged.code, judged.json["champion"]) == (1, 2)
+    assert (judged.code, judged.json["champion"]) == (1, 1)
 
 
 def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path) -> None:
@@ -189,7 +190,7 @@ def test_a_folder_that_no_address_can_hold_is_refused(tmp_path: Path) -> None:
 
 def test_a_scene_that_comes_to_something_else_is_named() -> None:
     """The command, what it should have come to, and what it came to."""
-    with pytest.raises(Differs, match=r"`gatewright audit verify` should .*14 entries.* came to “unbroken, 3 entries”"):
+    with pytest.raises(Differs, match=r"`gatewright audit verify` should .*16 entries.* came to “unbroken, 3 entries”"):
         check(SCENES[-1], (Audit("tumours", 3),))
 
 

@@ -49,6 +49,7 @@ from gatewright.policy_files import read_files
 from gatewright.quantity import show
 from gatewright.registry.mlflow import MlflowRegistry
 from gatewright.report import terminal
+from gatewright.rollback import Wish
 from gatewright.subject import parse_subject
 
 #: lines of prose are no longer than this, however wide the terminal is
@@ -151,9 +152,11 @@ def _scene(console: Console, ours: Gate, number: int, scene: Scene) -> None:
 
 def _run(ours: Gate, command: str) -> tuple[Shown, ...]:
     """Does what a command says, so that what the reader sees typed is what was done."""
-    _, verb, *rest = command.split()
+    _, verb, *rest = shlex.split(command)
     if verb == "promote":
         return (gate.promote(ours, parse_subject(rest[0]), rest[2]),)
+    if verb == "rollback":
+        return (gate.rollback(ours, Wish(rest[2], rest[4])),)
     if verb == "audit":
         return tuple(gate.verify(ours.ledger, model) for model in ours.ledger.models())
     return (gate.history(ours) if verb == "history" else gate.status(ours),)

@@ -75,17 +75,26 @@ SCENES = (
         "refused (checks_failed), exit 1: signature",
     ),
     Scene(
+        "At night, production goes back",
+        "One command, and nobody has to look up a number: the ledger knows who held production before. Version 1 is "
+        "tried first, whether it still loads and takes the same inputs. Version 2 is archived and tagged, and does not "
+        "return unless somebody overrides that.",
+        f"gatewright rollback {MODEL} --from production --reason 'it misses small tumours'",
+        "rolled_back over v2 (no_approvals_needed), exit 0: tumours/1 → stage Production, tumours/1 → @champion, "
+        "tag tumours/2 gatewright.rolled_back.production",
+    ),
+    Scene(
         "Where people must agree, it waits",
-        "The hospital's own model takes a copy of version 2 once two radiologists agree. All checks pass, so the "
+        "The hospital's own model takes a copy of version 1 once two radiologists agree. All checks pass, so the "
         "request is recorded and the exit code is 0. Nothing sits waiting: whoever runs promote next counts again.",
-        f"gatewright promote {MODEL}/2 --to hospital",
+        f"gatewright promote {MODEL}/1 --to hospital",
         "pending (approvals_missing), exit 0",
     ),
     Scene(
         "Who holds what",
         "Read from the registry itself, beside what the ledger remembers and what waits.",
         f"gatewright status {MODEL}",
-        "staging nobody, production v2, hospital nobody; 1 waits",
+        "staging nobody, production v1, hospital nobody; 1 waits",
     ),
     Scene(
         "What happened, and why",
@@ -94,13 +103,13 @@ SCENES = (
         "that later steps read the same.",
         f"gatewright history {MODEL}",
         "opened, intended v1, promoted v1, benchmarked v1, intended v1, promoted v1, intended v2, promoted v2, "
-        "benchmarked v2, intended v2, promoted v2, refused v3, refused v4, requested v2",
+        "benchmarked v2, intended v2, promoted v2, refused v3, refused v4, intended v1, rolled_back v1, requested v1",
     ),
     Scene(
         "Has anybody changed the record?",
         "Each entry holds the digest of the entry before it, so a changed, missing or exchanged one shows.",
         "gatewright audit verify",
-        "unbroken, 14 entries",
+        "unbroken, 16 entries",
     ),
 )
 

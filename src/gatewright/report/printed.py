@@ -19,7 +19,7 @@ from gatewright.report.escape import terminal as safe
 _LONG_WORD = 24
 #: a column that makes room for a drawing keeps so many
 _CRAMPED = 12
-#: characters between two columns
+#: characters between two columns; one fewer where it is tight
 _GAP = 3
 
 
@@ -60,13 +60,15 @@ class Columns:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
         told = [i for i in range(len(self.names)) if self._tells(i)]
         least, natural = ({i: size(i) for i in told} for size in (self._least, self._natural))
-        room = options.max_width - _GAP * (len(told) - 1)
+        gap = _GAP if sum(natural.values()) + _GAP * (len(told) - 1) <= options.max_width else _GAP - 1
+        room = options.max_width - gap * (len(told) - 1)
         drawn = {i for i in told if self._drawn(i)}
         if drawn and sum(least[i] if i in drawn else min(least[i], _CRAMPED) for i in told) > room:
             told = [i for i in told if i not in drawn]
-            room += _GAP * len(drawn)
+            room += gap * len(drawn)
         widths = fitted([least[i] for i in told], [natural[i] for i in told], room)
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+        padding = (0, 1, 0, gap - 2)
+        table = Table(box=SIMPLE_HEAD, padding=padding, pad_edge=False, show_edge=False, header_style="bold")
         for i, width in zip(told, widths, strict=True):
             side: Literal["left", "right"] = "right" if i in range(*self.numbers) else "left"
             table.add_column(self.names[i], justify=side, overflow="fold", width=width)
