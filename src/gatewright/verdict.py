@@ -329,7 +329,8 @@ def _rows_to_settle(check: Check, interval: Interval, limit: Decimal, fact: Fact
     rows = fact.n * (width / distance) ** 2
     if rows > 1e12:
         return ""
-    return f"; about {show(float(f'{rows:.2g}'))} rows would settle it, there are {show(fact.n)}"
+    what = "calls" if check.path.family == "latency" else "rows"
+    return f"; about {show(float(f'{rows:.2g}'))} {what} would settle it, there are {show(fact.n)}"
 
 
 # -- over the slices of a column ---------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -179,8 +180,18 @@ def test_a_holdout_that_cannot_be_used_is_undetermined(
     assert end.json["ledger"] is None
 
 
-def measured(folder: Path, table: pd.DataFrame, models: list[Any], lines: list[str], checks: list[str]) -> Benchmark:
-    """The benchmark of one or two models on a table, without a server: files straight into the workers."""
+def measured(
+    folder: Path,
+    table: pd.DataFrame,
+    models: list[Any],
+    lines: list[str],
+    checks: list[str],
+    takes: Sequence[pd.DataFrame | None] = (None, None),
+) -> Benchmark:
+    """The benchmark of one or two models on a table, without a server: files straight into the workers.
+
+    takes: examples of what each takes, where that is not the table's own columns.
+    """
     import mlflow
     from mlflow.models import infer_signature
 
@@ -189,7 +200,10 @@ def measured(folder: Path, table: pd.DataFrame, models: list[Any], lines: list[s
     files = {}
     for number, estimator in enumerate(models, 1):
         place = folder / f"m{number}"
-        signature = infer_signature(table[features].head(5), estimator.predict(table[features].head(5)))
+        shutil.rmtree(place, ignore_errors=True)
+        other = takes[number - 1]
+        example = (table[features] if other is None else other).head(5)
+        signature = infer_signature(example, estimator.predict(example))
         mlflow.sklearn.save_model(estimator, place, signature=signature, pip_requirements=["scikit-learn"])
         files["m", number] = {p.relative_to(place).as_posix(): p.read_bytes() for p in place.rglob("*") if p.is_file()}
     text = "\n".join(
@@ -252,10 +266,49 @@ def test_several_classes_are_scored_as_scikit_learn_scores_them(tmp_path: Path) 
     assert value(found, "log_loss") == pytest.approx(log_loss(table["y"], told), rel=1e-6)
 
 
+def test_models_of_different_signatures_are_compared_on_the_same_rows(tmp_path: Path) -> None:
+    """The candidate needs a column less, and learnt a whole number as a fraction: each gets what it takes."""
+    from sklearn.metrics import accuracy_score
+
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame({"a": rng.normal(size=400), "b": rng.integers(0, 9, 400), "c": rng.normal(size=400)})
+    table["y"] = (table["a"] + table["c"] > 0).astype(int)
+    fewer = table[["b", "a"]].astype("float64")
+    candidate = LogisticRegression().fit(fewer, table["y"])
+    champion = LogisticRegression().fit(table[["a", "b", "c"]], table["y"])
+    checks = ["holdout.accuracy >= champion - 0.9 at 95%", "latency.p50 < 100s"]
+    for asked in (checks, checks[:1]):
+        found = measured(tmp_path, table, [candidate, champion], ["task: binary"], asked, takes=[fewer, None])
+        right = accuracy_score(table["y"], candidate.predict(fewer))
+        assert value(found, "accuracy") == pytest.approx(right, rel=1e-12)
+        assert value(found, "accuracy", "champion") == pytest.approx(
+            accuracy_score(table["y"], champion.predict(table[["a", "b", "c"]])), rel=1e-12
+        )
+
+
+def test_a_champion_whose_column_is_gone_is_told_by_name(tmp_path: Path) -> None:
+    """It is not the candidate that cannot be scored, and there is a champion."""
+    table = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "y": [0, 1, 0, 1]})
+    more = table.assign(gone=1.0)[["a", "gone"]]
+    models = [LogisticRegression().fit(x, table["y"]) for x in (table[["a"]], more)]
+    with pytest.raises(Undetermined, match=r"m/2 cannot be scored on .*it lacks gone"):
+        measured(tmp_path, table, models, ["task: binary"], ["holdout.accuracy >= champion"], takes=[None, more])
+
+
 def test_a_row_without_a_target_is_an_error_unless_the_policy_drops_it(tmp_path: Path) -> None:
     """With the number of such rows, and the remedy."""
     table = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0], "y": [0, 1, 0, 1]})
     model = LogisticRegression().fit(table[["x"]], table["y"])
     holed = table.assign(y=pd.array([0, 1, None, 1], dtype="Int64"))
-    with pytest.raises(Undetermined, match=r"1 of 4 rows of a batch have no y.*drop_null_target"):
+    with pytest.raises(Undetermined, match=r"1 of 4 rows have no y.*drop_null_target"):
+        measured(tmp_path, holed, [model], ["task: binary"], ["holdout.accuracy > 0.5"])
+
+
+def test_rows_without_a_target_are_counted_in_the_whole_holdout(tmp_path: Path) -> None:
+    """However many batches it comes in: who mends the file wants to know of all of them."""
+    y = pd.Series(np.arange(150_000) % 2, dtype="float64")
+    table = pd.DataFrame({"x": np.arange(150_000.0), "y": y})
+    model = LogisticRegression().fit(table[["x"]].head(100), table["y"].head(100))
+    holed = table.assign(y=y.where(table.index % 50_000 != 7))
+    with pytest.raises(Undetermined, match=r"3 of 150000 rows have no y"):
         measured(tmp_path, holed, [model], ["task: binary"], ["holdout.accuracy > 0.5"])

@@ -87,7 +87,7 @@ def run(order: Order, registry: Registry, progress: Progress) -> Benchmark:
         progress(f"fetching {holdout.data}", 0, 0)
         table = locate(holdout.data, scratch / "data", lambda uri, into: _download(registry, uri, into))
         _must_be(table, holdout)
-        columns = read_columns(table, holdout, folders[0], str(order.candidate))
+        columns = read_columns(table, holdout, [(f, str(v)) for f, v in zip(folders, versions, strict=True)])
         for scorer in scorers:
             scorer.wait()
         facts, dropped = _score(order, table, columns, scorers, clock, progress)
@@ -165,7 +165,7 @@ def _score(
     for rows, answers in _predicted(table, columns, scorers, clock):
         tally = tally or _tally(order, table, columns, scorers)
         tally.update(_batch(order, rows, answers, scorers, tally))
-        done, dropped = done + rows.inputs.num_rows, dropped + rows.dropped
+        done, dropped = done + len(rows.target), dropped + rows.dropped
         progress("scoring", done + dropped, total)
     if tally is None:
         fix = "Give it rows, or name another file in holdout.data."
@@ -181,12 +181,12 @@ def _predicted(
     waiting: Any = None
     for batch in table.batches(columns.needed):
         rows = columns.rows(batch)
-        if not rows.inputs.num_rows:
+        if not len(rows.target):
             continue
         answers = [s.collect() for s in scorers] if waiting is not None else []
         clock.left()
-        for scorer in scorers:
-            scorer.submit(rows.inputs)
+        for scorer, inputs in zip(scorers, rows.inputs, strict=True):
+            scorer.submit(inputs)
         if waiting is not None:
             yield waiting, answers
         waiting = rows
@@ -241,37 +241,38 @@ def _time(
     if not needs:
         return (), ""
     inputs = _some_rows(table, columns, block.batch * (block.warmup + block.requests))
-    if inputs.num_rows < block.batch:
-        why = f"a call takes {block.batch} rows, and the holdout has {inputs.num_rows}"
+    there = inputs[0].num_rows
+    if there < block.batch:
+        why = f"a call takes {block.batch} rows, and the holdout has {there}"
         raise Undetermined("the models could not be timed", why, "Make latency.batch smaller.")
 
-    def call(scorer: Scorer) -> latency.Call:
+    def call(scorer: Scorer, rows: pa.RecordBatch) -> latency.Call:
         def timed(number: int) -> float:
             clock.left()
-            start = number * block.batch % (inputs.num_rows - block.batch + 1)
+            start = number * block.batch % (there - block.batch + 1)
             with ExitStack() as stack:
                 for other in scorers:
                     if other is not scorer:
                         # A model that computes on when it has answered would slow its rival down.
                         stack.enter_context(other.at_rest())
-                return scorer.time(inputs.slice(start, block.batch)).seconds
+                return scorer.time(rows.slice(start, block.batch)).seconds
 
         return timed
 
     progress("timing calls", 0, 0)
-    champion = call(scorers[1]) if len(scorers) > 1 else None
-    times = latency.take_times(block, call(scorers[0]), champion, order.seed)
+    candidate, *others = map(call, scorers, inputs)
+    times = latency.take_times(block, candidate, others[0] if others else None, order.seed)
     rows = f"{block.batch} row{'s' if block.batch > 1 else ''}"
     source = f"{block.requests} calls of {rows} after {block.warmup} to warm up, in turn with the champion's"
     return tuple(latency.facts(needs, times, source)), latency.noise(times)
 
 
-def _some_rows(table: Table, columns: Columns, count: int) -> pa.RecordBatch:
-    """The first rows, as many as are needed and as the first batch has."""
+def _some_rows(table: Table, columns: Columns, count: int) -> tuple[pa.RecordBatch, ...]:
+    """The first rows as each model takes them, as many as are needed and as the first batch has."""
     first = next(iter(table.batches(columns.needed)), None)
     if first is None:
         raise Undetermined("the models could not be timed", f"{table.uri} is empty", "Give it rows.")
-    return columns.rows(first).inputs.slice(0, count)
+    return tuple(inputs.slice(0, count) for inputs in columns.rows(first).inputs)
 
 
 def _memory(order: Order, scorers: Sequence[Scorer]) -> Iterator[Fact]:

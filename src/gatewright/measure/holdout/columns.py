@@ -35,9 +35,9 @@ _ARROW: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A batch taken apart. dropped: rows that had no target and are in none of the others."""
+    """A batch taken apart. inputs: for each model its own. dropped: rows without a target, in none of the others."""
 
-    inputs: pa.RecordBatch
+    inputs: tuple[pa.RecordBatch, ...]
     target: Any
     keys: Any
     slices: Mapping[str, Slices]
@@ -45,14 +45,35 @@ class Rows:
     dropped: int = 0
 
 
-@dataclass(slots=True)
-class Columns:
-    """Which columns a benchmark reads, and how. seen: every value of each slice column so far."""
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What one model takes: its columns in order, and Arrow's types of those that its signature gives a type."""
 
-    holdout: Holdout
     features: tuple[str, ...]
     types: Mapping[str, Any]
-    uri: str
+
+    def of(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Its part of a batch."""
+        import pyarrow as pa
+
+        arrays = [
+            batch.column(name).cast(self.types[name]) if name in self.types else batch.column(name)
+            for name in self.features
+        ]
+        return pa.RecordBatch.from_arrays(arrays, names=list(self.features))
+
+
+@dataclass(slots=True)
+class Columns:
+    """Which columns a benchmark reads, and how. models: what each takes. seen: every value of each slice column so far.
+
+    Candidate and champion may take different columns, or one column as different types: a feature that was dropped, a
+    whole number that became a fraction.
+    """
+
+    holdout: Holdout
+    models: tuple[Inputs, ...]
+    table: Table
     seen: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
@@ -67,7 +88,10 @@ class Columns:
     def needed(self) -> tuple[str, ...]:
         """Every column that is read, each once."""
         unit = (self.holdout.unit,) if self.holdout.unit else ()
-        return tuple(dict.fromkeys((*self.features, self.target, *self.slices, *unit)))
+        return tuple(dict.fromkeys((*self._features(), self.target, *self.slices, *unit)))
+
+    def _features(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for model in self.models for name in model.features))
 
     def rows(self, batch: pa.RecordBatch) -> Rows:
         """Takes a batch apart. Raises Undetermined for rows without a target, unless they may be dropped."""
@@ -75,30 +99,27 @@ class Columns:
         target = _plain(batch.column(self.target))
         units = _hashed(batch.column(self.holdout.unit)) if self.holdout.unit else None
         slices = {name: self._slices(name, batch.column(name)) for name in self.slices}
-        return Rows(self._inputs(batch), target, _keys(batch, (*self.features, self.target)), slices, units, dropped)
+        keys = _keys(batch, (*self._features(), self.target))
+        return Rows(self._inputs(batch), target, keys, slices, units, dropped)
 
     def _with_target(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, int]:
         import pyarrow.compute as pc
 
-        column = batch.column(self.target)
-        absent = pc.is_null(column, nan_is_null=True)
-        missing = int(pc.sum(absent).as_py() or 0)
+        absent = _absent(batch.column(self.target))
+        missing = _count(absent)
         if missing and not self.holdout.drop_null_target:
+            everywhere = sum(_count(_absent(b.column(0))) for b in self.table.batches([self.target]))
             raise Undetermined(
-                f"the holdout {self.uri} cannot be scored",
-                f"{missing} of {batch.num_rows} rows of a batch have no {self.target}",
+                f"the holdout {self.table.uri} cannot be scored",
+                f"{everywhere} of {self.table.rows()} rows have no {self.target}",
                 "Fill them, or say drop_null_target: true in the policy's holdout block.",
             )
         return (batch.filter(pc.invert(absent)), missing) if missing else (batch, 0)
 
-    def _inputs(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        import pyarrow as pa
-
-        arrays = [
-            batch.column(name).cast(self.types[name]) if name in self.types else batch.column(name)
-            for name in self.features
-        ]
-        return pa.RecordBatch.from_arrays(arrays, names=list(self.features))
+    def _inputs(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, ...]:
+        first, *others = self.models
+        mine = first.of(batch)
+        return (mine, *(mine if model == first else model.of(batch) for model in others))
 
     def _slices(self, name: str, column: pa.Array) -> Slices:
         import numpy as np
@@ -126,15 +147,22 @@ class Columns:
         known.update((value, 1) for value in values)
         if len(known) > MOST_SLICES:
             raise Undetermined(
-                f"the holdout {self.uri} cannot be sliced by {name}",
+                f"the holdout {self.table.uri} cannot be sliced by {name}",
                 f"the column has more than {MOST_SLICES} values",
                 f"Slice by a column of few values, or give a numeric one bins: {{{name}: [10, 100]}}.",
             )
 
 
-def read_columns(table: Table, holdout: Holdout, model: Path, label: str) -> Columns:
-    """Holds the holdout's columns against what the model takes; raises Undetermined that lists every difference."""
+def read_columns(table: Table, holdout: Holdout, models: Sequence[tuple[Path, str]]) -> Columns:
+    """Holds the holdout's columns against what each model takes; raises Undetermined that lists every difference.
+
+    models: of each the folder, and how messages name it.
+    """
     there = table.schema()
+    return Columns(holdout, tuple(_taken(table, there, holdout, *model) for model in models), table)
+
+
+def _taken(table: Table, there: pa.Schema, holdout: Holdout, model: Path, label: str) -> Inputs:
     taken = _signature(model)
     features = holdout.features or tuple(taken or {})
     if not features:
@@ -152,7 +180,19 @@ def read_columns(table: Table, holdout: Holdout, model: Path, label: str) -> Col
             "Give the holdout the columns of the model's signature, with its types.",
         )
     types = {name: _arrow(kind) for name, kind in (taken or {}).items() if name in features and kind in _ARROW}
-    return Columns(holdout, tuple(features), types, table.uri)
+    return Inputs(tuple(features), types)
+
+
+def _absent(column: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
+    return pc.is_null(column, nan_is_null=True)
+
+
+def _count(flags: pa.Array) -> int:
+    import pyarrow.compute as pc
+
+    return int(pc.sum(flags).as_py() or 0)  # none at all sum up to nothing
 
 
 def _signature(model: Path) -> dict[str, str] | None:

@@ -81,7 +81,8 @@ def noise(times: Times) -> str:
         low, high = min(medians), max(medians)
         if high > low * (1 + NOISY):
             spread = f"{show(low, 'time')} and {show(high, 'time')}"
-            return f"the machine was uneven: the {name}'s median call took between {spread} in the run's four quarters"
+            uneven = f"the {name}'s median call took between {spread} in the run's four quarters"
+            return f"the machine was too noisy to tell small differences of speed: {uneven}"
     return ""
 
 
