@@ -99,6 +99,52 @@ def test_planned_looks_through_the_whole_judgement_err_no_more_often_than_they_m
     assert wrong <= (ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / 300)) * 300
 
 
+def amounts(count: int) -> Any:
+    """(count, DAYS, 2 arms, moments so far) of equal arms whose units spend unequal amounts, a few of them very much."""
+    import numpy as np
+
+    rng = np.random.default_rng(3)
+    made = np.empty((count, DAYS, 2, 7))
+    for arm, units in enumerate((900, 100)):
+        y = rng.lognormal(0, 1, (count, DAYS, units))
+        ones = np.full((count, DAYS), float(units))
+        made[:, :, arm] = np.stack([ones, y.sum(-1), (y * y).sum(-1), ones, ones, y.sum(-1), ones], axis=-1)
+    return made.cumsum(axis=1)
+
+
+def ratios(count: int) -> Any:
+    """The same of clicks per view, where each unit has views and a liking of its own: its rows depend on each other."""
+    import numpy as np
+
+    rng = np.random.default_rng(4)
+    made = np.empty((count, DAYS, 2, 7))
+    for arm, units in enumerate((900, 100)):
+        size = (count, DAYS, units)
+        x = 1.0 + rng.poisson(4, size)
+        y = rng.binomial(x.astype(int), rng.beta(1, 4, size)).astype(float)
+        sums = [np.full((count, DAYS), float(units)), y.sum(-1), (y * y).sum(-1), x.sum(-1), (x * x).sum(-1)]
+        made[:, :, arm] = np.stack([*sums, (x * y).sum(-1), (y != 0).sum(-1)], axis=-1)
+    return made.cumsum(axis=1)
+
+
+@pytest.mark.parametrize("kind", [amounts, ratios])
+@pytest.mark.parametrize(
+    ("method", "days"), [("always_valid", range(1, DAYS + 1)), ("group_sequential", (7, 14, 21, 28))]
+)
+def test_amounts_and_ratios_are_told_apart_no_more_often_either(kind: Any, method: Any, days: Any) -> None:
+    """Two hundred months of A against A through the whole judgement, by either method."""
+    live, count, wrong = replace(PLAIN, method=method), 200, 0
+    for month in kind(count):
+        looks: list[Look] = []
+        for day in days:
+            arms = [Arm(m[0], {"sales": Moments(*map(float, m))}) for m in month[day - 1]]
+            looks.append(Look(day * DAY, arms[0], arms[1]))
+            if judge(live, looks, day * DAY, tuned_for=10_000).state in ("superior", "harm"):
+                wrong += 1
+                break
+    assert wrong <= (ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / count)) * count
+
+
 def statistics(counted: Any) -> Any:
     """Standardised differences, (months, days)."""
     import numpy as np

@@ -12,7 +12,7 @@ import pytest
 from gatewright.connection import connect
 from gatewright.ledger.mlflow import MlflowLedger
 from gatewright.live.trial import ALIAS, SALT, WEIGHT, Trial
-from real.command import Ended, within
+from real.command import Ended, ended, start, within
 from real.github.server import GitHub
 from real.outcomes import Traffic, keep
 from real.tracking import Store
@@ -169,6 +169,27 @@ def test_a_split_is_ended_by_hand_and_tried_again(shop: Any) -> None:
     assert store.registry() == ({"champion": 1}, {})
     store.clock = 60.0
     assert store.start().salt != first.salt
+
+
+@pytest.mark.parametrize(
+    ("traffic", "told"),
+    [(Traffic(1500, 0.10, 0.02), ("stopped", "live_harm")), (Traffic(800, 0.05, 0.12), ("promoted", "live_superior"))],
+)
+def test_two_nightly_jobs_at_once_end_a_split_once(shop: Any, traffic: Traffic, told: tuple[str, str]) -> None:
+    """Two processes read the same outcomes and come to the same end: one writes it, the other finds it written."""
+    store = shop("parquet")
+    trial = store.start()
+    keep(traffic.rows(trial, 8), store.folder, "parquet")
+    words = ("live", "status", store.model, "--act", "--json")
+    place = {"uri": store.store.uri, "folder": store.folder, "clock": 8 * DAY + 60, "env": {"LOGNAME": "octo"}}
+    both = [ended(run) for run in [start(*words, **place) for _ in range(2)]]
+    assert told[0] in [e.json["decision"] for e in both]
+    others = {(e.json["decision"], e.json["reason"]) for e in both} - {(told[0], e.json["reason"]) for e in both}
+    assert others <= {("noop", "no_live"), ("error", "lock_held"), ("noop", "already_promoted")}
+    ends = [(kind, reason) for kind, _, reason in store.ledger() if kind in ("promoted", "live_stopped")]
+    promoted = [("promoted", "no_approvals_needed")] if told[0] == "promoted" else []
+    assert ends == [*promoted, ("live_stopped", told[1])]
+    assert store.registry() == ({"champion": 2 if promoted else 1}, {})
 
 
 def test_pages_of_a_split_are_written(shop: Any, tmp_path: Path) -> None:
