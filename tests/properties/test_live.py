@@ -100,7 +100,7 @@ def test_planned_looks_through_the_whole_judgement_err_no_more_often_than_they_m
 
 
 def amounts(count: int) -> Any:
-    """(count, DAYS, 2 arms, moments so far) of equal arms whose units spend unequal amounts, a few of them very much."""
+    """(count, DAYS, 2 arms, moments so far) of equal arms whose units spend unequal amounts, a few of them much."""
     import numpy as np
 
     rng = np.random.default_rng(3)

@@ -14,6 +14,7 @@ from gatewright.live.looks import Arm, Look
 from gatewright.live.moments import Moments
 from gatewright.policy.model import Live
 from gatewright.problem import Undetermined
+from gatewright.quantity import is_finite
 
 #: (milliseconds since 1970, total so far), ascending
 Series = tuple[tuple[int, float], ...]
@@ -72,7 +73,16 @@ def _processes(client: Any, experiment: str, live: Live, version: int) -> tuple[
 
 
 def _series(client: Any, run: Any, name: str) -> Series:
+    """Undetermined where a total is none: NaN would pass every comparison by failing it."""
     history = client.get_metric_history(run.info.run_id, name)
+    counts = name.rpartition("/")[2] not in ("y", "x", "xy")
+    for m in history:
+        if not is_finite(m.value) or (counts and m.value < 0):
+            raise Undetermined(
+                "the outcomes logged to MLflow cannot be read",
+                f"{name} of run {run.info.run_id} is {m.value}, which is no {'count' if counts else 'sum'}",
+                "Mend what logs it, delete the run, and start a new split.",
+            )
     return tuple(sorted((m.timestamp, m.value) for m in history))
 
 
