@@ -185,6 +185,9 @@ def _kept() -> Decision:
 def _shown(gate: Gate, live: Live, known: Known, found: Observed) -> Split:
     state = found.judgement.state
     steps = course(live, found.looks, found.trial.tuned_for)
+    if state == "invalid":
+        # What the first looks seemed to show was of the same arms, when too few had come to tell.
+        steps = tuple(replace(s, state=state, because=found.judgement.because, effects=()) for s in steps)
     return Split(
         Decision("evaluated", ENDS[state], found.judgement.because),
         gate.policy,

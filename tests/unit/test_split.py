@@ -15,6 +15,7 @@ from gatewright.case import Gate
 from gatewright.decision import exit_code
 from gatewright.ledger.entry import open_intent
 from gatewright.ledger.memory import MemoryLedger
+from gatewright.live.judgement import judge
 from gatewright.live.looks import DAY, Arm, Look, look_times
 from gatewright.live.moments import Moments
 from gatewright.live.plan import Expected
@@ -27,6 +28,7 @@ from gatewright.problem import Undetermined, UsageError
 from gatewright.registry import Logged, Run
 from gatewright.registry.memory import MemoryRegistry
 from gatewright.rehearsal import rehearse
+from gatewright.report import data
 from gatewright.rollback import Wish
 from gatewright.subject import Model, Subject, Version
 from unit.test_move import START, Clock, Killed, Mortal, gate
@@ -92,6 +94,11 @@ class Shop:
         if self.broken:
             raise Undetermined("the past cannot be read", self.broken, "Mend it.")
         return self.expects
+
+
+def _live(scene: Scene) -> Live:
+    assert scene.rules.live is not None
+    return scene.rules.live
 
 
 class Scene:
@@ -287,6 +294,24 @@ def test_a_split_that_does_not_hold_shows_no_effect_and_ends() -> None:
     assert (found.decision.kind, str(found.decision.reason)) == ("stopped", "live_invalid")
     assert found.judgement is not None and found.judgement.effects == ()
     assert scene.labels() == OVER
+
+
+def test_what_was_seen_before_a_split_was_found_not_to_hold_is_not_shown_either() -> None:
+    """On its first days too few had come to tell; their effects are of the same different people."""
+    scene = Scene(shop=Shop(challenger=0.2, share=0.09, a_day=2000))
+    scene.start()
+    scene.wait(9)
+    found = split.status(scene.gate())
+    assert str(found.decision.reason) == "live_invalid"
+    early = judge(_live(scene), found.looks[:2], found.looks[1].at)
+    assert early.state != "invalid" and early.effects
+    told = data.document(found)["live"]
+    assert [look["metrics"] for look in told["course"]] == [[]] * len(found.looks)
+    assert told["metrics"] == [] and found.judgement is not None
+    # Nor where it has ended, and the ledger is asked.
+    split.status(scene.gate(), act=True)
+    later = data.document(split.status(scene.gate()))["live"]
+    assert later["state"] == "invalid" and [look["metrics"] for look in later["course"]] == [[]] * len(found.looks)
 
 
 def test_unreadable_outcomes_decide_nothing() -> None:
