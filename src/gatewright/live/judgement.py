@@ -140,7 +140,7 @@ def _spoiled(live: Live, look: Look, ratio_p: float) -> str:
 def _lost(live: Live, metric: LiveMetric, look: Look) -> str:
     """Whether outcomes are missing from one arm more than from the other."""
     counts = tuple(moments.units for moments in look.moments(metric.name))
-    if not all(counts) or sample_ratio_p(counts, _shares(live)) >= MISMATCH:
+    if sample_ratio_p(counts, _shares(live)) >= MISMATCH:
         return ""
     return (
         f"outcomes of {metric.name} are there for {show(counts[0])} units of the champion and {show(counts[1])} of the "

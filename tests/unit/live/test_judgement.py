@@ -109,6 +109,14 @@ def test_outcomes_that_are_lost_in_one_arm_spoil_it_too() -> None:
     assert found.state == "invalid" and "lost more often in one arm" in found.because
 
 
+def test_outcomes_that_one_arm_lacks_altogether_spoil_it() -> None:
+    """Nobody logs what came of the challenger: that is no reason to wait for a month."""
+    seen = look(5)
+    mute = replace(seen.challenger, metrics={"bought": seen.challenger.metrics["bought"]})
+    found = judge(PLAN, [replace(seen, challenger=mute)], 5 * DAY)
+    assert found.state == "invalid" and "seconds are there for 45 000 units of the champion and 0 of the" in found.because
+
+
 def test_a_router_that_holds_nobody_to_one_version_spoils_it() -> None:
     """One in a hundred at most."""
     assert judge(PLAN, [replace(look(5), mixed=400.0)], 5 * DAY).state == "running"
