@@ -73,6 +73,13 @@ svg path.mark { stroke: var(--dim); stroke-dasharray: 1 3 }
 svg path.band.better, svg path.band.within { fill: var(--good) } svg path.band.worse { fill: var(--bad) }
 svg text.better, svg text.within { fill: var(--good) } svg text.worse, svg text.limit { fill: var(--bad) }
 svg text.limit { stroke: none } svg .hint { fill: transparent } svg .hint:hover { fill: var(--dim); opacity: .08 }
+@media screen and (max-width: 44rem) { .wide:has(table) { overflow: visible } thead { display: none }
+  table, tbody, tr { display: block } tr { padding: .6rem 0; border-bottom: 1px solid var(--line) }
+  tr:first-child { border-top: 1px solid var(--line) } .why { min-width: 0 }
+  td, tbody th, td.n, th.n { display: flex; gap: .75rem; padding: .1rem 0; border: 0; text-align: left;
+    white-space: normal } td:empty { display: none } td > *, th > * { min-width: 0 }
+  td::before, tbody th::before { content: attr(data-name); flex: 0 0 6rem; color: var(--dim); font-weight: 400 }
+  tbody th { font-weight: 600 } }
 @media print { body { margin: 0; max-width: none; font-size: 11px } .wide { overflow: visible }
   tr, .said, svg { break-inside: avoid } h2 { break-after: avoid } thead { display: table-header-group } }
 """
@@ -113,22 +120,26 @@ def frame(title: str, body: str, more: str = "") -> str:
 def table(
     names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = (), *, about: str, head: int = 0
 ) -> str:
-    """A table of cells that are HTML already, which may be scrolled by keyboard where it is too wide.
+    """A table of cells that are HTML already; columns that say nothing in any row are left out.
+
+    Too wide a one may be scrolled by keyboard; on a phone each row is a card, and each cell says what it is.
 
     numbers: the columns that stand to the right. about: its name for who hears it. head: the column that names a row.
     """
-    kinds = [' class="n"' if i in numbers else "" for i in range(len(names))]
-    first = "".join(f'<th scope="col"{k}>{text(name)}</th>' for k, name in zip(kinds, names, strict=True))
-    lines = ("".join(map(_cell, kinds, row, (i == head for i in range(len(names))))) for row in rows)
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    every = [tuple(row) for row in rows]
+    told = [i for i in range(len(names)) if i == head or not every or any(row[i] for row in every)]
+    kinds = {i: ' class="n"' if i in numbers else "" for i in told}
+    first = "".join(f'<th scope="col"{kinds[i]}>{text(names[i])}</th>' for i in told)
+    body = "\n".join(f"<tr>{''.join(_cell(kinds[i], names[i], row[i], i == head) for i in told)}</tr>" for row in every)
     return (
         f'<div class="wide" role="region" tabindex="0" aria-label="{text(about)}">'
         f"<table><thead><tr>{first}</tr></thead>\n<tbody>{body}</tbody></table></div>"
     )
 
 
-def _cell(kind: str, cell: str, names_row: bool) -> str:
-    return f'<th scope="row"{kind}>{cell}</th>' if names_row else f"<td{kind}>{cell}</td>"
+def _cell(kind: str, name: str, cell: str, names_row: bool) -> str:
+    said = f' data-name="{text(name)}"{kind}'
+    return f'<th scope="row"{said}>{cell}</th>' if names_row else f"<td{said}>{cell}</td>"
 
 
 def drawing(picture: Picture | None, width: int = _NARROW) -> str:
@@ -181,7 +192,9 @@ def _report(report: Report) -> tuple[str, str]:
     kind: str = verdict.outcome if decision.kind == "evaluated" and verdict else decision.kind
     kind = "overridden" if report.against else kind
     said = f"<p><strong>{text(headline(report))}</strong></p>"
-    meaning = f"<p>{text(decision.detail or decision.reason.meaning)}</p><p>Next: {text(next_step(report))}</p>"
+    meaning = f"<p>{text(decision.detail or decision.reason.meaning)}</p>"
+    if (step := next_step(report)) != "Nothing.":
+        meaning += f"<p>Next: {text(step)}</p>"
     meaning += f'<p class="dim">{text(decision.kind)}, <code>{text(str(decision.reason))}</code></p>'
     parts = [f'<div class="said {text(kind)}">{said}{meaning}</div>']
     if report.against:

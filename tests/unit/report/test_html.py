@@ -185,3 +185,20 @@ def test_the_colour_follows_the_decision() -> None:
     report = measured()
     refused = Report(Decision("refused", Reason.CHECKS_FAILED), report.policy, report.target, report.candidate)
     assert '<div class="said refused">' in page(refused)
+
+
+def test_every_cell_says_what_it_is_where_there_is_no_room_for_columns() -> None:
+    """On a phone each row is a card; the names of the columns are read from the cells."""
+    read = Reader(page(measured()))
+    cells = [*read.all("td"), *(th for th in read.all("th") if th["scope"] == "row")]
+    named = {
+        th for table in re.findall(r"<thead>(.*?)</thead>", page(measured())) for th in re.findall(r">([^<]+)<", table)
+    }
+    assert {cell["data-name"] for cell in cells} == named
+
+
+def test_a_column_without_anything_to_say_is_left_out() -> None:
+    """Nobody is shown a champion where there is none."""
+    told = page(examples()["refused"])
+    assert "run.accuracy" in told
+    assert [name for name in ("Champion", "Difference", "Interval") if f">{name}<" in told] == []
