@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
-from collections.abc import Callable
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +11,22 @@ import pytest
 from gatewright.connection import connect
 from gatewright.ledger.entry import MOVED
 from gatewright.ledger.mlflow import MlflowLedger
-from real.command import Ended, ended, forked, gatewright, start, within, write_policy
-from real.faults import Cut, Delay, Do, Drop, Fault, Faults, Request, Twice
+from real.command import Ended, ended, gatewright, start, within, write_policy
+from real.faults import Faults
 from real.tracking import Store
 from real.versions import make_version
 
-STAGED = ("stage: Production", "alias: champion")
-COPIED = ("copy_to: MODEL.prod", "alias: champion")
 MARK = "gatewright.rolled_back.production"
 
 
 class Desk:
     """`octo`, a server, a policy, and a model whose versions were promoted one after the other."""
 
-    def __init__(self, store: Store, model: str, folder: Path, way: tuple[str, ...] = STAGED) -> None:
+    def __init__(self, store: Store, model: str, folder: Path) -> None:
         self.store, self.model, self.folder = store, model, folder
-        self.client, self.clock, self.copied = store.client(), 0.0, way == COPIED
-        #: where stage, alias and mark are
-        self.home = f"{model}.prod" if self.copied else model
-        lines = (*way, "checks: [run.accuracy > 0.9]", "override: {from: [octo]}")
-        write_policy(folder, model, ["production:", *(f"  {line.replace('MODEL', model)}" for line in lines)])
+        self.client = store.client()
+        lines = ("stage: Production", "alias: champion", "checks: [run.accuracy > 0.9]", "override: {from: [octo]}")
+        write_policy(folder, model, ["production:", *(f"  {line}" for line in lines)])
 
     def register(self, *accuracies: float, **kind: Any) -> None:
         """Registers a version for each."""
@@ -50,7 +42,7 @@ class Desk:
     def type(self, *words: str, uri: str = "", **env: str) -> Ended:
         """Runs a command as octo."""
         variables = {"LOGNAME": "octo", **env}
-        return within(*words, uri=uri or self.store.uri, folder=self.folder, clock=self.clock, env=variables)
+        return within(*words, uri=uri or self.store.uri, folder=self.folder, env=variables)
 
     def promote(self, number: int, *more: str) -> dict[str, Any]:
         """What `--json` says of a promotion."""
@@ -65,10 +57,7 @@ class Desk:
         return self.type(*self.words(*more)).json
 
     def shown(self) -> tuple[list[int], int]:
-        """Who is in the stage, and where the alias points, as MLflow's own client sees it; of a copy, its origin."""
-        if self.copied:
-            origin = int(str(self.client.get_model_version_by_alias(self.home, "champion").source).rpartition("/")[2])
-            return [origin], origin
+        """Who is in the stage, and where the alias points, as MLflow's own client sees it."""
         found = self.client.search_model_versions(f"name='{self.model}'")
         staged = [int(v.version) for v in found if v.current_stage == "Production"]
         return staged, int(self.client.get_model_version_by_alias(self.model, "champion").version)
@@ -183,118 +172,6 @@ def test_a_reason_is_owed(words: tuple[str, ...], desk: Desk) -> None:
     assert gatewright(*named, uri="http://127.0.0.1:9", folder=desk.folder).code == 2
     blank = gatewright(*named, "--reason", "  ", uri="http://127.0.0.1:9", folder=desk.folder)
     assert (blank.code, "a reason is owed" in blank.err) == (2, True)
-
-
-def killed_at(number: int, after: bool, proxy: Faults, desk: Desk) -> bool:
-    """Runs a rollback to version 1 and kills its process at a request; False if it ended before."""
-    runs: list[BaseProcess] = []
-    struck: list[Request] = []
-
-    def kill(request: Request) -> None:
-        struck.append(request)
-        runs[0].kill()
-        wait([runs[0].sentinel])
-
-    proxy.reset()
-    proxy.at(number, Do(kill, after=after))
-    runs.append(forked(*desk.words("--fast"), uri=proxy.uri, folder=desk.folder))
-    runs[0].join(60)
-    assert runs[0].exitcode == (-signal.SIGKILL if struck else 0)
-    return bool(struck)
-
-
-def settled(desk: Desk, step: float = 600.0) -> int:
-    """The next command, after the lease: it finishes or aborts what it finds. Who holds the target then."""
-    desk.clock += step
-    desk.promote(3)  # it fails its check: nothing is done but what was left
-    (staged,), pointed = desk.shown()
-    assert staged == pointed
-    faulty = desk.client.get_model_version(desk.home, "2")
-    kind, version, replaces = desk.moves()[-1]
-    assert version == staged
-    if staged == 1:
-        assert (kind, replaces) == ("rolled_back", 2)
-        assert MARK in faulty.tags
-        assert desk.copied or faulty.current_stage == "Archived"
-    return staged
-
-
-def again(desk: Desk) -> None:
-    """Version 2 takes the target back, so that it can be rolled back once more."""
-    if desk.shown() == ([1], 1):
-        told = desk.promote(2, "--override", "--reason", "once more")
-        assert told["decision"] == "promoted", told
-        desk.client.delete_model_version_tag(desk.home, "2", MARK)
-
-
-def killed_at_every(desk: Desk, proxy: Faults, after: bool, every: int) -> None:
-    """Kills a rollback at every few requests of its run, and looks at what the next command leaves."""
-    desk.climb(0.91, 0.95, model=False)
-    desk.register(0.5, model=False)
-    seen = set()
-    number = 2 if after else 1
-    while killed_at(number, after, proxy, desk):
-        seen.add(settled(desk))
-        again(desk)
-        number += every
-    assert number > 10
-    assert seen == {1, 2}
-    assert desk.proved()
-
-
-@pytest.mark.server
-@pytest.mark.parametrize("after", [False, True], ids=["request not sent", "answer lost"])
-def test_a_rollback_killed_at_any_request_is_before_or_after_once_anything_is_run(
-    after: bool, desk: Desk, faults: Faults
-) -> None:
-    """On SQLite: stage, alias and mark together or none of them, and the ledger says which."""
-    killed_at_every(desk, faults, after, every=5)
-
-
-@pytest.mark.postgres
-@pytest.mark.parametrize("way", [STAGED, COPIED], ids=["stage and alias", "copy and alias"])
-def test_a_rollback_killed_on_postgresql_is_before_or_after_once_anything_is_run(
-    way: tuple[str, ...],
-    mlflow_postgres_server: Store,
-    faults_before: Callable[[str], Faults],
-    unique: str,
-    tmp_path: Path,
-) -> None:
-    """Some requests, their answers lost; the next command goes to the other server of the same database."""
-    proxy = faults_before(mlflow_postgres_server.uris[1])
-    killed_at_every(Desk(mlflow_postgres_server, unique, tmp_path, way), proxy, True, every=7)
-
-
-FAULTS: dict[str, Fault] = {
-    "dropped before": Drop(),
-    "dropped after": Drop(forward=True),
-    "delayed": Delay(3),
-    "sent twice": Twice(),
-    "cut short": Cut(),
-}
-QUICK = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-
-
-@pytest.mark.server
-@pytest.mark.parametrize("kind", FAULTS)
-def test_a_network_that_misbehaves_at_any_request_leaves_no_lie(kind: str, desk: Desk, faults: Faults) -> None:
-    """One request is hit: the run ends well or undetermined, and the next command makes ledger and registry agree.
-
-    Every fifth request of the run; each kind of fault begins at another.
-    """
-    desk.climb(0.91, 0.95, model=False)
-    desk.register(0.5, model=False)
-    for number in range(1 + list(FAULTS).index(kind), 100, len(FAULTS)):
-        faults.reset()
-        faults.at(number, FAULTS[kind])
-        end = desk.type(*desk.words("--fast"), uri=faults.uri, **QUICK)
-        assert end.code in (0, 3), end
-        if faults.count < number:
-            assert number > 10
-            assert desk.proved()
-            return
-        assert settled(desk) == 1 or end.code == 3
-        again(desk)
 
 
 @pytest.mark.postgres
