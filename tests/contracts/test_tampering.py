@@ -181,6 +181,15 @@ def test_the_last_entry_deleted_with_all_memory_of_it_leaves_a_note(scene: Scene
     assert [(b.n, b.note) for b in scene.verify()] == [(5, True)]
 
 
+def test_the_last_entries_deleted_with_all_memory_of_them_are_named(scene: Scene) -> None:
+    """A writer who died leaves one body behind the end; a second one was written when the index reached further."""
+    for n in (4, 5):
+        scene.drop_param(n)
+    scene.store.sql("DELETE FROM tags WHERE run_uuid = :r AND key = :k", r=scene.run, k=TIP_TAG)
+    assert scene.broken() == {5}
+    assert "its end was cut off" in str(scene.verify()[-1])
+
+
 def test_an_inserted_entry_is_named(scene: Scene) -> None:
     """Well made, and still not followed by the entry behind it."""
     forged = Entry(3, scene.rows[2].digest, "promoted", "2026-11-23T10:00:03Z", Actor("eve"), MODEL, 9, "production")

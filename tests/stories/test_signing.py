@@ -96,6 +96,18 @@ def test_a_strangers_key_proves_nothing(desk: Desk) -> None:
     assert desk.verify("--public-key", str(both)).code == 0
 
 
+def test_a_ledger_outlives_a_key(desk: Desk) -> None:
+    """Another key goes on where the first one ended: both together prove the chain, neither alone does."""
+    desk.promote(str(desk.private))
+    private, public = key(desk.folder, "next")
+    make_version(desk.store.client(), desk.model, metrics={"accuracy": 0.97}, model=False)
+    assert desk.type("promote", f"{desk.model}/2", "--to", "staging", key=str(private)).code == 0
+    first, second = ("--public-key", str(desk.public)), ("--public-key", str(public))
+    assert [desk.verify(*keys).code for keys in (first, second, (*first, *second))] == [1, 1, 0]
+    report = desk.type("audit", "report", desk.model, *second, *first, "--json").json
+    assert report["models"][0]["signed"] is True
+
+
 @pytest.mark.parametrize("told", ["no key at all", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"])
 def test_an_unusable_key_ends_the_run_before_anything_is_done(desk: Desk, told: str) -> None:
     """Half of the chain signed, because of a typing error, would be worse."""

@@ -49,8 +49,8 @@ def _add_report(audit: Any) -> None:
 
 
 def _keys(one: argparse.ArgumentParser) -> None:
-    about = "check every entry's signature with these keys (PEM; several where keys were changed)"
-    one.add_argument("--public-key", metavar="FILE", help=about)
+    about = "check every entry's signature with the keys of this file (PEM); again for each other key"
+    one.add_argument("--public-key", metavar="FILE", action="append", default=[], help=about)
 
 
 def _verify(args: argparse.Namespace) -> int:
@@ -71,7 +71,8 @@ def _code(broken: bool, unreadable: bool) -> int:
 
 
 def _read_keys(args: argparse.Namespace) -> Keys | None:
-    return public_keys(args.public_key) if args.public_key else None
+    files: list[str] = args.public_key
+    return {name: key for file in files for name, key in public_keys(file).items()} if files else None
 
 
 def _report(args: argparse.Namespace) -> int:

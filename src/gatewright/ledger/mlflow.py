@@ -48,6 +48,9 @@ _LONGEST_NAME = 200
 #: ledgers whose indexes are asked for in one request
 _LEDGERS = 100
 
+#: the folder of an entry's body and attachments
+_FOLDER = re.compile(r"([0-9]{6})-[0-9a-f]{16}")
+
 _ABOUT = (
     "Gatewright's ledger of **{model}**: every request, refusal and promotion, in order, never rewritten. "
     "Each parameter of the run is one entry; its body and evidence are among the artifacts. "
@@ -345,19 +348,30 @@ class MlflowLedger:
         return Proof(tuple(sorted(breaks, key=lambda b: b.n)), found.lines, bodies, attached)
 
     def _tail(self, what: str, found: Chain) -> Iterator[Break]:
-        """Entries behind the last one of the index: the chain itself cannot miss them."""
-        last = max((int(k) for k in found.lines if re.fullmatch("[0-9]{6}", k)), default=-1)
+        """Entries behind the last one of the index: the chain itself cannot miss them.
+
+        A writer stores a body before its line, so one body behind the end may be that of a writer who died. One that
+        is further behind was written when the index reached further.
+        """
+        last = _last(found)
         number, _, digest = found.tip.partition(" ")
         told = int(number) if number.isdigit() else -1
         if told > last:
             yield Break(told, f"is missing from the index, which was known to reach it (sha256 {digest[:12]}…)")
         elif told >= 0 and not found.lines.get(chain.key(told), digest).startswith(digest):
             yield Break(told, f"it was another one when it was written (sha256 {digest[:12]}…)")
-        for name in self._connection.names(what, found.artifacts):
-            match = re.fullmatch(r"([0-9]{6})-[0-9a-f]{16}", name)
-            if match and int(match[1]) > max(last, told):
+        stored = sorted(int(m[1]) for m in map(_FOLDER.fullmatch, self._connection.names(what, found.artifacts)) if m)
+        for n in (n for n in stored if n > max(last, told)):
+            if n == last + 1:
                 text = "its body is stored, but it is not in the index: a writer was interrupted, or it was deleted"
-                yield Break(int(match[1]), text, note=True)
+                yield Break(n, text, note=True)
+            elif not self._grown(found):
+                yield Break(n, "its body is stored, and the index once reached it: its end was cut off")
+
+    def _grown(self, found: Chain) -> bool:
+        """Whether somebody has appended to a chain since it was read."""
+        now = self._find(found.model)
+        return now is not None and _last(now) > _last(found)
 
     def repair(self, model: str) -> tuple[str, ...]:
         """Deletes drafts that a dead writer left, and names the run that holds the chain where that was lost.
@@ -481,6 +495,11 @@ def _chain(what: str, model: str, experiment: Mapping[str, Any], run: Mapping[st
     tip = _pairs(data.get("tags")).get(TIP_TAG, "")
     lines = _pairs(data.get("params"))
     return Chain(model, str(experiment["experiment_id"]), info["run_id"], str(info["artifact_uri"]), lines, tip)
+
+
+def _last(found: Chain) -> int:
+    """The number of the index's last entry; -1 where it has none."""
+    return max((int(k) for k in found.lines if re.fullmatch("[0-9]{6}", k)), default=-1)
 
 
 def _strays(found: Chain, runs: _Runs) -> Iterator[Break]:
