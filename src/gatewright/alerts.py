@@ -127,8 +127,12 @@ def split_event(split: Split, run: Run) -> Event | None:
 
 
 def failure_event(failure: Failure, run: Run) -> Event | None:
-    """What is told of a move that could not be decided, or that no policy can be read for; None for a mistyped one."""
-    if failure.error.exit_code != 3 and not isinstance(failure.error, PolicyError):
+    """What is told of a move that could not be decided; None for mistakes in what was typed.
+
+    At a terminal a policy with errors is one of those; in a workflow it is the trusted branch's, and stops the gate.
+    """
+    stops_all = bool(run.url) and isinstance(failure.error, PolicyError)
+    if failure.error.exit_code != 3 and not stops_all:
         return None
     subject = str(failure.subject or failure.model)
     told = data.document(failure)

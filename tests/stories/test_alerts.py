@@ -15,7 +15,7 @@ import pytest
 from gatewright.connection import connect
 from gatewright.ledger.mlflow import MlflowLedger
 from real.command import Ended, gatewright, within, write_policy
-from real.github.server import GitHub
+from real.github.server import GitHub, Says
 from real.receiver import Delivery, receiver
 from real.tracking import Store
 from real.versions import make_version
@@ -208,6 +208,41 @@ def repository(mlflow_server: Store, unique: str, tmp_path: Path) -> Iterator[Re
     with GitHub() as github:
         yield Repository(github, mlflow_server, unique, tmp_path)
         assert github.violations == []
+
+
+def test_a_policy_that_stops_the_gate_is_told_and_answered(repository: Repository) -> None:
+    """Nothing was even begun with, so that nothing else would show it: not the thread, not the registry."""
+    world = repository.world
+    world.repository.permissions["anna"] = "write"
+    world.commit({"policies/policy.yaml": "version: 1\nmodel: fraud\ntargets: {}\n"})
+    thread = world.pull("anna")
+    with receiver() as there:
+        repository.workflow.variables = {"GATEWRIGHT_ALERT_URL": there.url, "GATEWRIGHT_ALERT_SECRET": SECRET}
+        steps = [repository.workflow.dispatched(command="promote")]
+        comments = [world.comment(thread.number, who, "/gate promote") for who in ("anna", "mallory")]
+        steps += [repository.workflow.commented(thread, comment) for comment in comments]
+        repository.workflow.opened(thread)
+        told = list(there.deliveries)
+    assert [(s.code, s.decision) for s in steps] == [(2, ("error", "policy_error"))] * 3, steps
+    assert kinds(told) == ["error", "error"], "once for the click, once for anna; a stranger sets off no alert"
+    assert event(told[0])["data"]["reason"] == "policy_error"
+    assert [[r for _, r in c.reactions] for c in comments] == [["confused"], ["confused"]]
+    answers = [c.body for c in thread.comments if c.author is world.bot]
+    assert len(answers) == 2 and all("The policy cannot be used" in a for a in answers), answers
+    assert f"about comment {comments[0].id}" in answers[0] and "policy.yaml:3" in answers[0]
+
+
+def test_a_policy_that_cannot_be_read_is_told(repository: Repository) -> None:
+    """GitHub is out, and somebody has to know that nothing moves."""
+    limit = Says(403, '{"message": "API rate limit exceeded"}', {"Retry-After": "3600"})
+    repository.workflow.github.fault(limit, "graphql")
+    with receiver() as there:
+        repository.workflow.variables = {"GATEWRIGHT_ALERT_URL": there.url, "GATEWRIGHT_ALERT_SECRET": SECRET}
+        step = repository.workflow.dispatched(command="promote")
+        (one,) = there.deliveries
+    assert (step.code, step.decision) == (3, ("error", "rate_limited")), step
+    assert (kinds([one]), event(one)["data"]["reason"]) == (["error"], "rate_limited")
+    assert event(one)["source"] == repository.workflow.uri
 
 
 def test_an_override_opens_one_issue_and_tells_the_webhook(repository: Repository) -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from gatewright import gate
 from gatewright.action import live, shown
 from gatewright.action.admission import LEAST, everybody, has_say, may_start
+from gatewright.action.intent import Intent
 from gatewright.action.job import Job, subject_and_target
-from gatewright.action.publish import react
+from gatewright.action.publish import react, tried
 from gatewright.action.runner import Mark
 from gatewright.action.verbs import Ended, done, evaluate, moving, promote, returning, rollback, show, status, tell
 from gatewright.case import Gate
@@ -21,7 +22,7 @@ from gatewright.ledger.entry import Actor
 from gatewright.policy.model import Policy
 from gatewright.problem import GatewrightError, Undetermined, UsageError
 from gatewright.report.escape import code, markdown
-from gatewright.report.model import Request
+from gatewright.report.model import Failure, Request
 from gatewright.subject import Subject
 
 #: the end of what was only answered, and acknowledged with that
@@ -235,6 +236,25 @@ def _asks_somebody(policy: Policy, target: str) -> bool:
 # -- answers -----------------------------------------------------------------------------------------------------
 
 
+def apologise(job: Job, failure: Failure) -> None:
+    """Answers a command that could not even be begun with: nobody is to take silence for consent."""
+    said = shown.of_failure(failure, Intent("evaluate"), job.place).comment
+    if job.inputs.comment:
+        body = f"{said}\n{_signed(job)}"
+        tried(job.runner, lambda: job.forge.comment(job.intent.thread, _reply_key(job), body))
+    react(job.forge, job.intent, "confused", job.runner)
+
+
+def _reply_key(job: Job) -> str:
+    """Names the one answer to a comment."""
+    return f"reply {job.intent.comment}"
+
+
+def _signed(job: Job, *, alone: bool = True) -> str:
+    """The last line of an answer. alone: it is to one comment alone."""
+    return f"<sub>{code('/gate help')}{f' · about comment {job.intent.comment}' if alone else ''}</sub>\n"
+
+
 def _silent(job: Job, because: str) -> Ended:
     ending = shown.ended("noop", Reason.NO_COMMAND, because)
     tell(job.runner, ending, ending.comment)
@@ -250,9 +270,8 @@ def _answered(
     """
     ending = shown.ended(decision, reason, because)
     mark = Mark("notice", because, "Gatewright")
-    about = "" if key else f" · about comment {job.intent.comment}"
-    body = f"{markdown(because)}\n\n<sub>{code('/gate help')}{about}</sub>\n"
-    ending = replace(ending, key=key or f"reply {job.intent.comment}", comment=body, marks=(mark,))
+    body = f"{markdown(because)}\n\n{_signed(job, alone=not key)}"
+    ending = replace(ending, key=key or _reply_key(job), comment=body, marks=(mark,))
     show(job, ending, because, body)
     react(job.forge, job.intent, sign, job.runner)
     return Ended(0, ANSWERED)

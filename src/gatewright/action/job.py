@@ -6,7 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from gatewright.action.runner import Runner
 from gatewright.action.shown import Place
 from gatewright.case import Gate, read
 from gatewright.connection import connect
+from gatewright.connection.refusal import address_of
 from gatewright.forge import Files, Forge, Thread
 from gatewright.forge.github import API, GitHubForge
 from gatewright.inspection import Grounds
@@ -50,7 +51,7 @@ _SHORTEST_TOKEN = 12
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run whose event was understood and whose policies were read from the trusted ref.
+    """A run whose event was understood. policies: as the trusted ref has them; none before they are read.
 
     heard: the thread as it was when the run's own comment was looked for in it.
     """
@@ -107,13 +108,17 @@ class Job:
 def open_job(
     inputs: Inputs, intent: Intent, runner: Runner, environment: Mapping[str, str], now: Callable[[], datetime]
 ) -> Job:
-    """Opens the way to GitHub and reads the policies; raises what keeps the run from beginning."""
-    forge = open_forge(inputs, environment)
-    files = trusted_files(forge, inputs)
-    policies = read_policies(files.texts, PATHS)
-    where, key = place(environment, files), signer(environment)
+    """Opens the way to GitHub and to whoever is alerted; raises what is wrong with how the Action was set up."""
+    forge, key = open_forge(inputs, environment), signer(environment)
     hook = None if inputs.dry_run or intent.verb in READING else webhook(environment)
-    return Job(inputs, intent, forge, runner, actor(environment), where, policies, now, key, webhook=hook)
+    where = place(environment, Files("", ""))
+    return Job(inputs, intent, forge, runner, actor(environment), where, (), now, key, webhook=hook)
+
+
+def with_policies(job: Job, environment: Mapping[str, str]) -> Job:
+    """The job with the policies of the trusted ref; raises what keeps it from beginning."""
+    files = trusted_files(job.forge, job.inputs)
+    return replace(job, policies=read_policies(files.texts, PATHS), place=place(environment, files))
 
 
 def open_forge(inputs: Inputs, environment: Mapping[str, str]) -> Forge:
@@ -182,9 +187,14 @@ def actor(environment: Mapping[str, str]) -> Actor:
 def place(environment: Mapping[str, str], files: Files) -> Place:
     """Where the run can be looked at, and where its policy."""
     server, repository = environment.get("GITHUB_SERVER_URL", ""), environment.get("GITHUB_REPOSITORY", "")
-    blob = f"{server}/{repository}/blob/{files.commit}" if server else ""
+    blob = f"{server}/{repository}/blob/{files.commit}" if server and files.commit else ""
     beside = environment.get("GITHUB_EVENT_NAME", "") == "pull_request"
     return Place(run_url(environment), files.commit, blob, beside)
+
+
+def source(inputs: Inputs, environment: Mapping[str, str]) -> str:
+    """The registry's address without credentials, as far as it is known before it is spoken to."""
+    return address_of(inputs.tracking_uri or environment.get("MLFLOW_TRACKING_URI", ""))
 
 
 def run_url(environment: Mapping[str, str]) -> str:

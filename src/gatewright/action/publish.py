@@ -8,7 +8,7 @@ from typing import TypeVar
 from gatewright.action.intent import Intent
 from gatewright.action.runner import Mark, Runner
 from gatewright.action.shown import Shown
-from gatewright.alerts import Event, Run, event_of, follow_up
+from gatewright.alerts import Run, event_of, follow_up
 from gatewright.forge import Forge, Posted, Reaction
 from gatewright.problem import GatewrightError
 from gatewright.report.model import Failure, Inspection, Report, Split
@@ -40,11 +40,7 @@ def announce(
     later = follow_up(report, run) if isinstance(report, Report) else None
     if later is not None:
         tried(runner, lambda: forge.open_issue(later.key, later.title, later.body, ("override",)))
-    sent(hook, event_of(report, run), runner)
-
-
-def sent(hook: Webhook | None, event: Event | None, runner: Runner) -> None:
-    """Tells the webhook of an event, if there are both; a warning where it could not be told."""
+    event = event_of(report, run)
     failure = hook.tell(event) if hook and event else ""
     if failure:
         runner.mark(Mark("warning", failure, "Alert not delivered"))

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from gatewright.action import live, shown
-from gatewright.action.converse import obey, refresh
+from gatewright.action.admission import may_start
+from gatewright.action.converse import apologise, obey, refresh
 from gatewright.action.drift import drift
-from gatewright.action.intent import READING, FailOn, Inputs, Intent, Nothing, Verb, read_inputs, read_intent
-from gatewright.action.job import Job, actor, open_job, read_event, secrets
-from gatewright.action.publish import sent
+from gatewright.action.intent import READING, FailOn, Intent, Nothing, Verb, read_inputs, read_intent
+from gatewright.action.job import Job, open_job, read_event, secrets, source, with_policies
+from gatewright.action.publish import announce
 from gatewright.action.runner import Runner
 from gatewright.action.shown import Shown
 from gatewright.action.verbs import Ended, evaluate, forbidding, promote, rollback, status, tell
-from gatewright.alerts import Run, event_of
+from gatewright.alerts import Run
 from gatewright.connection.refusal import unforeseen
 from gatewright.decision import Reason
-from gatewright.problem import GatewrightError, Problem, UsageError
+from gatewright.forge import Person
+from gatewright.problem import GatewrightError, Problem, Undetermined, UsageError
 from gatewright.record import stamp
 from gatewright.report.model import Failure
-from gatewright.webhook import webhook
 
 
 def action(environment: Mapping[str, str], now: Callable[[], datetime]) -> int:
@@ -32,7 +32,6 @@ def action(environment: Mapping[str, str], now: Callable[[], datetime]) -> int:
     inputs = read_inputs(environment)
     if isinstance(inputs, Problem):
         return _wrong(runner, inputs)
-    intent: Intent | Nothing | Problem | None = None
     try:
         runner.mask(secrets(inputs, environment))
         event = read_event(environment)
@@ -44,28 +43,44 @@ def action(environment: Mapping[str, str], now: Callable[[], datetime]) -> int:
             return allowed(inputs.fail_on, _stopped(runner, stop))
         assert isinstance(intent, Intent)
         job = open_job(inputs, intent, runner, environment, now)
-        return allowed(inputs.fail_on, _VERBS[intent.verb](job).code)
+        return allowed(inputs.fail_on, _done(job, environment))
     except GatewrightError as error:
-        return _failed(runner, inputs, intent, environment, now(), error)
+        return allowed(inputs.fail_on, _say(runner, Failure(error, inputs.model, None, inputs.target)))
     except Exception as error:  # exit code 1 would be a verdict, and a trace in the log may hold commands to the runner
-        return _failed(runner, inputs, intent, environment, now(), unforeseen(error))
+        return allowed(inputs.fail_on, _say(runner, Failure(unforeseen(error), inputs.model, None, inputs.target)))
 
 
-def _failed(
-    runner: Runner,
-    inputs: Inputs,
-    intent: Intent | Nothing | Problem | None,
-    environment: Mapping[str, str],
-    at: datetime,
-    error: GatewrightError,
-) -> int:
-    """Shows what kept the run from its work; the webhook is told where the run was to write."""
-    failure = Failure(error, inputs.model, None, inputs.target)
+def _done(job: Job, environment: Mapping[str, str]) -> int:
+    """Does what is asked; what keeps it from beginning is told to whoever waits for it: the webhook, the writer."""
+    run = Run(source(job.inputs, environment), job.actor, stamp(job.now()), uuid.uuid4().hex, job.place.url)
+    try:
+        return _VERBS[job.intent.verb](with_policies(job, environment)).code
+    except Exception as raised:
+        error = raised if isinstance(raised, GatewrightError) else unforeseen(raised)
+        failure = Failure(error, job.intent.model, None, job.intent.target)
+        code = _say(job.runner, failure)
+        if _is_worth_an_alert(job):
+            announce(job.forge, job.webhook, failure, run, job.runner)
+        if job.intent.verb == "comment":
+            apologise(job, failure)
+        return code
+
+
+def _is_worth_an_alert(job: Job) -> bool:
+    """Whether whoever set the run off may start anything: a stranger's comment sets off no alert either."""
+    if not job.intent.comment:
+        return True
+    try:
+        return may_start(job.forge, Person(job.actor.login, job.actor.id or 0))
+    except Undetermined:
+        return True
+
+
+def _say(runner: Runner, failure: Failure) -> int:
+    """Shows in the run itself what went wrong; the exit code."""
     ending = shown.of_failure(failure, Intent("evaluate"), shown.Place())
-    tell(runner, replace(ending, key=""), str(error))
-    if isinstance(intent, Intent) and intent.verb not in READING and not inputs.dry_run:
-        _alert(failure, environment, at, runner)
-    return allowed(inputs.fail_on, error.exit_code)
+    tell(runner, replace(ending, key=""), str(failure.error))
+    return failure.error.exit_code
 
 
 def idle(intent: Intent | Nothing, *, registry: bool) -> Shown | None:
@@ -86,13 +101,6 @@ def idle(intent: Intent | Nothing, *, registry: bool) -> Shown | None:
 def allowed(fail_on: FailOn, code: int) -> int:
     """The exit code that the workflow wants to see."""
     return 0 if fail_on == "never" or (fail_on == "error" and code == 1) else code
-
-
-def _alert(failure: Failure, environment: Mapping[str, str], at: datetime, runner: Runner) -> None:
-    """Tells the webhook, if there is one that can be used, of what kept the run from its work."""
-    with suppress(UsageError):
-        hook, who = webhook(environment), actor(environment)
-        sent(hook, event_of(failure, Run("", who, stamp(at), uuid.uuid4().hex, who.url)), runner)
 
 
 def _stopped(runner: Runner, ending: Shown) -> int:
