@@ -72,8 +72,8 @@ def test_totals_that_cannot_be_are_undetermined(mlflow_server: Store, unique: st
     """No comparison with NaN holds, the sample-ratio check's neither: they must not get that far."""
     trial = begun(unique)
     log(mlflow_server, unique, 13, exposed=value, units=6, y=3, yy=3)
+    soon = datetime.now(timezone.utc) + timedelta(seconds=5)
     with pytest.raises(Undetermined, match=r"live/exposed .* is no count"):
-        soon = datetime.now(timezone.utc) + timedelta(seconds=5)
         measured.observe(PLAN, trial, soon, connect(mlflow_server.uri))
 
 

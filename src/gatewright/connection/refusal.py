@@ -64,6 +64,6 @@ def unforeseen(error: Exception) -> Undetermined:
     return Undetermined(
         "the command came to an unforeseen end",
         f"{type(error).__name__}: {clean(str(error)) or 'no reason was given'} ({at})",
-        "This says nothing about the model. Run it again; if it ends so again, report this line. gatewright status shows "
-        "whether a move was begun.",
+        "This says nothing about the model. Run it again; if it ends so again, report this line. "
+        "gatewright status shows whether a move was begun.",
     )

@@ -114,7 +114,9 @@ def test_outcomes_that_one_arm_lacks_altogether_spoil_it() -> None:
     seen = look(5)
     mute = replace(seen.challenger, metrics={"bought": seen.challenger.metrics["bought"]})
     found = judge(PLAN, [replace(seen, challenger=mute)], 5 * DAY)
-    assert found.state == "invalid" and "seconds are there for 45 000 units of the champion and 0 of the" in found.because
+    assert (
+        found.state == "invalid" and "seconds are there for 45 000 units of the champion and 0 of the" in found.because
+    )
 
 
 def test_a_router_that_holds_nobody_to_one_version_spoils_it() -> None:
