@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -320,3 +320,11 @@ def test_a_file_that_was_laid_beside_an_entry_is_none_of_its_own(scene: Scene) -
     """What the entry does not name is not there, whoever put it into the folder."""
     (scene.files(4) / "outcomes.json").write_bytes(b"{}")
     assert MlflowLedger(connect(scene.store.uri)).attachment(MODEL, scene.rows[4], "outcomes.json") is None
+
+
+def test_a_name_that_leads_elsewhere_is_no_attachment(scene: Scene) -> None:
+    """An entry of somebody else's making sends no reader out of its folder."""
+    last = scene.entry(5)
+    made = scene.write(replace(last, attachments={"../../secret": "0" * 64, "evidence.json": "0" * 64}))
+    scene.param(5, line(made))
+    assert any("its ../../secret is gone" in b.text for b in scene.verify() if b.n == 5)

@@ -183,12 +183,14 @@ def parse_body(content: bytes) -> Entry:
     """
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("its body is not JSON") from None
     if not isinstance(found, dict) or not isinstance(found.get("actor"), dict):
         raise ValueError("its body is not an entry")
     actor = Actor(**_known(Actor, found["actor"], _ACTOR))
     entry = _known(Entry, {**found, "actor": actor}, _ENTRY)
+    if not all(isinstance(digest, str) for digest in entry.get("attachments", {}).values()):
+        raise ValueError('its body has no valid "attachments"')
     return Entry(**{**entry, "steps": tuple(entry.get("steps", ()))})
 
 

@@ -106,7 +106,11 @@ def _wrong(row: Row, body: bytes | None, envelope: bytes | None, keys: Keys) -> 
         return f"its signature by key {known[0][0][:12]} does not fit"
     if body is None or sha256(body) != row.digest:
         return "what is signed cannot be compared, for its body is not the one of the index"
-    return "" if json.loads(payload) == statement(row, body) else "another entry was signed in its place"
+    try:
+        same = json.loads(payload) == statement(row, body)
+    except (ValueError, KeyError, TypeError, RecursionError):  # the body is no entry, so that none was signed
+        same = False
+    return "" if same else "another entry was signed in its place"
 
 
 def _opened(envelope: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:

@@ -29,9 +29,15 @@ def at(lines: Mapping[str, str], n: int) -> str:
 
 def checked(name: str) -> str:
     """The name of an attachment, if it is one."""
-    if not name or name in (BODY, ENVELOPE) or name.startswith(".") or not all(c.isalnum() or c in "._-" for c in name):
+    if not is_name(name):
         raise ValueError(f'"{name}" cannot be the name of an attachment')
     return name
+
+
+def is_name(name: str) -> bool:
+    """Whether an attachment may be called so."""
+    plain = name and not name.startswith(".") and all(c.isalnum() or c in "._-" for c in name)
+    return bool(plain) and name not in (BODY, ENVELOPE)
 
 
 def stored(entry: Entry, row: Row, attachments: Mapping[str, bytes], signer: Signer | None) -> dict[str, bytes]:

@@ -28,6 +28,7 @@ from gatewright.ledger.layout import (
     broken,
     checked,
     folder,
+    is_name,
     joined,
     opened,
     opening,
@@ -531,8 +532,9 @@ def _seals(rows: Sequence[Row], read: Callable[[str], bytes | None]) -> dict[int
 
 
 def _attached(content: bytes | None) -> Iterable[str]:
+    """The names of an entry's attachments; one that leads elsewhere is none, and is told to be gone."""
     entry = chain.readable(content)
-    return () if entry is None else entry.attachments
+    return () if entry is None else (name for name in entry.attachments if is_name(name))
 
 
 def _part(what: str, answer: Mapping[str, Any], name: str, address: str) -> Mapping[str, Any]:

@@ -173,3 +173,12 @@ def test_promoting_the_holder_again_changes_nothing() -> None:
     """It is not its own predecessor."""
     found = rows(("promoted", 1, "prod", None), ("promoted", 2, "prod", None), ("promoted", 2, "prod", None))
     assert (holder(found, "prod"), last_good(found, "prod")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, json.dumps({**json.loads(body(ENTRY)), "attachments": {"a": 1}}).encode()]
+)
+def test_a_body_that_would_stop_a_reader_is_only_wrong(content: bytes) -> None:
+    """Whoever may write files could else keep an auditor from ever hearing what is broken."""
+    with pytest.raises(ValueError, match="its body"):
+        parse_body(content)

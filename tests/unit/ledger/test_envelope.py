@@ -187,3 +187,12 @@ def test_a_lost_body_cannot_be_compared(ledger: MemoryLedger) -> None:
     bodies: dict[int, bytes | None] = {r.n: ledger.files[MODEL][file(ledger, r.n, "entry.json")] for r in rows}
     (found,) = envelope.verify(rows, {**bodies, 1: None}, seals, KEYS)
     assert found.n == 1
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b"no JSON", b"[" * 100_000])
+def test_a_body_that_is_no_entry_breaks_the_proof_and_nothing_else(ledger: MemoryLedger, content: bytes) -> None:
+    """A line and a body of anybody's making beside an envelope that was copied from elsewhere: named, not a crash."""
+    row = replace(ledger.rows(MODEL)[2], digest=hashlib.sha256(content).hexdigest())
+    copied = ledger.files[MODEL][file(ledger, 2)]
+    found = envelope.verify([row], {2: content}, {2: copied}, KEYS)
+    assert [b.text for b in found] == ["another entry was signed in its place"]
