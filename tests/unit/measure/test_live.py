@@ -225,6 +225,16 @@ def test_a_databases_password_is_never_told(tmp_path: Path) -> None:
         seen(plan(f"sqlite:///{tmp_path}/x.db"))
 
 
+def test_a_databases_password_is_in_no_evidence(tmp_path: Path) -> None:
+    """What a number comes from stands in comments, in reports and in the ledger."""
+    live = plan(*keep(Traffic().rows(TRIAL, 3), tmp_path, "parquet"))
+    looks = measured.observe(live, TRIAL, START + timedelta(days=3)).looks
+    named = replace(live, outcomes=replace(live.outcomes, data="postgresql://anna:hunter2@db.example/shop"))
+    found = measured.facts(named, TRIAL, looks, judge(live, looks, 3 * DAY), [Need(PATH, factor=1.0, level=0.95)])
+    assert found and not [f for f in found if "hunter2" in f.source]
+    assert all("db.example/shop" in f.source for f in found)
+
+
 def test_a_database_without_its_packages_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the Action's image."""
     with pytest.raises(Undetermined, match="psycopg") as refused:
