@@ -93,3 +93,22 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_done(
     for file, why in ((tmp_path / "none" / "f", "there is no folder"), (tmp_path, "cannot be written")):
         assert cli.main(["promote", "fraud/1", "--to", "staging", option, str(file)]) == 2
         assert why in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["status", "--json", "fraud"], "put --json last"),
+        (["status"], "try: gatewright status --help"),
+        ([], "try: gatewright --help"),
+    ],
+)
+def test_a_command_that_lacks_something_says_where_to_look(
+    words: list[str], remedy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what an option has taken that was meant for the command."""
+    monkeypatch.setattr(sys, "argv", ["gatewright", *words])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 2
+    assert remedy in capsys.readouterr().err

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 
@@ -61,9 +61,18 @@ def _say_what_can_be_said() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in addition what is wrong where `--json MODEL` took the model for a file, and where the help is."""
+
+    def error(self, message: str) -> NoReturn:
+        if "required: " in message and "--json" in sys.argv[:-1]:
+            message += "; --json takes the word after it for a file: put --json last"
+        super().error(f"{message}\ntry: {self.prog} --help")
+
+
 def parser() -> argparse.ArgumentParser:
     """Every command with its options; documentation is held to it by tests."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="gatewright",
         description="Decides whether an MLflow model version may move up, moves it, and remembers.",
         epilog=EPILOG,
