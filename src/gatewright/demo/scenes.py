@@ -79,7 +79,7 @@ SCENES = (
         "One command, and nobody has to look up a number: the ledger knows who held production before. Version 1 is "
         "tried first, whether it still loads and takes the same inputs. Version 2 is archived and tagged, and does not "
         "return unless somebody overrides that.",
-        f"gatewright rollback {MODEL} --from production --reason 'it misses small tumours'",
+        f"gatewright rollback {MODEL} --from production --reason 'misses small tumours'",
         "rolled_back over v2 (no_approvals_needed), exit 0: tumours/1 → stage Production, tumours/1 → @champion, "
         "tag tumours/2 gatewright.rolled_back.production",
     ),
