@@ -76,11 +76,12 @@ class Model(PythonModel):
         raise SystemExit(0)
 
     def do_chatter(self, words: list[str]) -> Any:
-        """Prints 50 MB."""
+        """Prints a gigabyte."""
         import sys
 
-        for _ in range(50):
-            sys.stdout.write("spam " * 200_000 + "\n")
+        much = "spam " * 200_000 + "\n"
+        for _ in range(1000):
+            sys.stdout.write(much)
         sys.stdout.write("end of chatter\n")
         return words
 

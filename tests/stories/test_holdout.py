@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from gatewright.connection import Connection, connect
+from gatewright.connection.client import Client
 from gatewright.evidence import needs
 from gatewright.measure import PATHS
-from gatewright.measure.holdout.benchmark import Benchmark, Order, run
+from gatewright.measure.holdout.benchmark import Benchmark, Order, download, run
+from gatewright.measure.holdout.data import locate
 from gatewright.policy.load import read_policies
 from gatewright.problem import Undetermined
 from gatewright.registry.memory import MemoryRegistry
+from gatewright.registry.mlflow import MlflowRegistry
 from gatewright.subject import Version
 from real.command import Ended, within
 from real.tracking import Store
@@ -312,3 +316,45 @@ def test_rows_without_a_target_are_counted_in_the_whole_holdout(tmp_path: Path) 
     holed = table.assign(y=y.where(table.index % 50_000 != 7))
     with pytest.raises(Undetermined, match=r"3 of 150000 rows have no y"):
         measured(tmp_path, holed, [model], ["task: binary"], ["holdout.accuracy > 0.5"])
+
+
+def through_client(uri: str) -> Connection:
+    """A connection that uses MLflow's own client."""
+    return Connection(Client(uri, uri, quiet=True), uri, uri)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "form", ["runs:/RUN/data/h.parquet", "runs:/RUN/data/h.csv", "runs:/RUN/data/parts", "PROXY/data/h.csv"]
+)
+@pytest.mark.parametrize("connection", [connect, through_client], ids=["plain requests", "MLflow's client"])
+def test_a_holdout_among_mlflows_artifacts_is_read(
+    form: str, connection: Callable[[str], Connection], mlflow_server: Store, tmp_path: Path
+) -> None:
+    """A file of either kind or a folder, by its run or by the address that the server gave it."""
+    client = mlflow_server.client()
+    run = client.create_run("0").info
+    table = pd.DataFrame({"x": [1.0, 2.0, 3.0], "y": [0, 1, 0]})
+    made = tmp_path / "made"
+    (made / "parts").mkdir(parents=True)
+    table.to_parquet(made / "h.parquet")
+    table.to_csv(made / "h.csv", index=False)
+    table.to_parquet(made / "parts" / "one.parquet")
+    client.log_artifacts(run.run_id, str(made), "data")
+    assert run.artifact_uri.startswith("mlflow-artifacts:")
+    uri = form.replace("RUN", run.run_id).replace("PROXY", run.artifact_uri)
+    registry = MlflowRegistry(connection(mlflow_server.uri))
+    found = locate(uri, tmp_path / "scratch", lambda uri, into: download(registry, uri, into))
+    assert sum(batch.num_rows for batch in found.batches(["x", "y"])) == found.rows() == 3
+    if form.endswith("h.csv"):
+        assert found.sha256 == hashlib.sha256((made / "h.csv").read_bytes()).hexdigest()
+
+
+@pytest.mark.server
+def test_a_holdout_that_no_run_has_is_undetermined(mlflow_server: Store, tmp_path: Path) -> None:
+    """The run is there, the file is not."""
+    run = mlflow_server.client().create_run("0").info
+    registry = MlflowRegistry(connect(mlflow_server.uri))
+    for uri in (f"runs:/{run.run_id}/h.csv", f"runs:/{'0' * 32}/h.csv", f"{run.artifact_uri}/h.parquet"):
+        with pytest.raises(Undetermined):
+            locate(uri, tmp_path / "scratch", lambda uri, into: download(registry, uri, into))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path as Folder
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from gatewright.evidence import Fact, Need
@@ -85,7 +86,7 @@ def run(order: Order, registry: Registry, progress: Progress) -> Benchmark:
             # It takes seconds to load: meanwhile the holdout is fetched, and held against its digest and the signature.
             scorers.append(stack.enter_context(_start(order, version, folder, clock)))
         progress(f"fetching {holdout.data}", 0, 0)
-        table = locate(holdout.data, scratch / "data", lambda uri, into: _download(registry, uri, into))
+        table = locate(holdout.data, scratch / "data", lambda uri, into: download(registry, uri, into))
         _must_be(table, holdout)
         columns = read_columns(table, holdout, [(f, str(v)) for f, v in zip(folders, versions, strict=True)])
         for scorer in scorers:
@@ -113,10 +114,13 @@ class _Clock:
         return left
 
 
-def _download(registry: Registry, uri: str, into: Folder) -> Folder:
-    into.parent.mkdir(parents=True, exist_ok=True)
-    registry.download(uri, into)
-    return into
+def download(registry: Registry, uri: str, into: Folder) -> Folder:
+    """Copies what an URI of MLflow names into a folder; returns where it lies. Raises Undetermined."""
+    into.mkdir(parents=True, exist_ok=True)
+    # How a file ends says what it is; the rest of its name is anybody's, `..` too.
+    place = into / f"rows{PurePosixPath(uri).suffix}"
+    registry.download(uri, place)
+    return place
 
 
 def _must_be(table: Table, holdout: Holdout) -> None:
