@@ -114,15 +114,34 @@ def test_a_file_that_is_no_parquet_is_undetermined(tmp_path: Path) -> None:
         found(tmp_path / "h.parquet", tmp_path).schema()
 
 
-def test_an_uri_of_mlflow_is_downloaded_first(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "runs:/abc/holdout.parquet",
+        "models:/fraud/1",
+        "mlflow-artifacts:/0/abc/artifacts/holdout.parquet",
+        "mlflow-artifacts://server:5000/0/abc/artifacts/holdout.parquet",
+        "dbfs:/holdout.parquet",
+    ],
+)
+def test_an_uri_of_mlflow_is_downloaded_first(uri: str, tmp_path: Path) -> None:
     """By whoever knows how; what it puts there is the holdout."""
 
-    def download(uri: str, into: Path) -> Path:
-        assert uri == "runs:/abc/holdout.parquet"
+    def download(asked: str, into: Path) -> Path:
+        assert asked == uri
         pq.write_table(rows(7), into / "holdout.parquet")
         return into / "holdout.parquet"
 
-    assert locate("runs:/abc/holdout.parquet", tmp_path, download).rows() == 7
+    assert locate(uri, tmp_path, download).rows() == 7
+
+
+def test_a_path_with_a_colon_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what stands before `:/` names a store."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("runs:x.parquet", "a:b.parquet"):
+        pq.write_table(rows(7), tmp_path / name)
+        assert found(name, tmp_path).rows() == 7
+    assert found(f"file:{tmp_path}/a:b.parquet", tmp_path).rows() == 7
 
 
 def test_what_is_broken_in_its_midst_is_undetermined(tmp_path: Path) -> None:

@@ -67,8 +67,8 @@ class Table:
         from pyarrow import dataset
 
         kind = "csv" if self.files[0].suffix == ".csv" else "parquet"
-        names = [str(f) for f in self.files]
-        root = str(self.root) if self.root.is_dir() else None
+        names = [str(f.absolute()) for f in self.files]  # a:b would be an address to Arrow, /x/a:b is none
+        root = str(self.root.absolute()) if self.root.is_dir() else None
         try:
             return dataset.dataset(names, format=kind, partitioning="hive", partition_base_dir=root)
         except (OSError, ValueError, TypeError) as error:
@@ -124,7 +124,7 @@ def locate(uri: str, scratch: Path, download: Callable[[str, Path], Path]) -> Ta
     What is hashed is what is scored: remote files are copied to `scratch` first. `download` fetches MLflow's URIs.
     Raises Undetermined where there is nothing, or nothing readable.
     """
-    scheme = urlsplit(uri).scheme.lower() if "://" in uri or uri.startswith("runs:/") else ""
+    scheme = _scheme(uri)
     if scheme in cloud.CREDENTIALS:
         root = cloud.fetch(uri, scratch)
     elif scheme in MLFLOW:
@@ -135,6 +135,12 @@ def locate(uri: str, scratch: Path, download: Callable[[str, Path], Path]) -> Ta
         raise _unread(uri, f"{scheme} is no kind of address that holdouts are read from")
     files = _files(uri, root)
     return Table(uri, root, files, _sha256(root, files))
+
+
+def _scheme(uri: str) -> str:
+    """What the address begins with, MLflow's with its one slash too; "" for a path."""
+    scheme = urlsplit(uri).scheme.lower()
+    return scheme if "://" in uri or (scheme in (*MLFLOW, "file") and uri[len(scheme) :].startswith(":/")) else ""
 
 
 def _files(uri: str, root: Path) -> tuple[Path, ...]:
