@@ -388,7 +388,7 @@ def held_since(target: Target, stand: Standing, rows: Iterable[Row]) -> datetime
 
 
 def _freshen(model: str, target: Target) -> str:
-    if target.stage:
+    if target.stage and not target.alias:
         return f"promote it, or archive it: gatewright drift {shlex.quote(model)} --fix archive-stale --apply"
     return "promote it, or put a newer version in its place"
 

@@ -72,9 +72,9 @@ def inspect(grounds: Grounds, policies: Sequence[Policy], model: str = "") -> tu
     looks, once = _looks(grounds, [(name, known.get(name)) for name in names]), Once(grounds.registry)
     found: list[Drift] = []
     for some in chunks(looks, STRIDE):
-        grounds.progress("models looked at", len(found), len(looks))
         found += side_by_side(lambda look: _drift(grounds, look, once), some)
-    grounds.progress("models looked at", len(found), len(looks))
+        if len(looks) > STRIDE:
+            grounds.progress("models looked at", len(found), len(looks))
     return tuple(found)
 
 

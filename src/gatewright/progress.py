@@ -1,4 +1,4 @@
-"""What is going on while the holdout is scored: a line that renews itself on a terminal, quiet lines in a log."""
+"""What is going on while it takes long: a line that renews itself on a terminal, quiet lines in a log."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Progress:
         self._what, self._told = "", float("-inf")
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Tells of `done` rows of `total`; 0 of 0 where rows are not what is waited for."""
+        """Tells of `done` of `total`, for example rows; 0 of 0 where nothing is counted."""
         every = _TERMINAL if self._live else _LOG
         if self._quiet or (what == self._what and time.monotonic() - self._told < every and done < total):
             return
         self._what, self._told = what, time.monotonic()
-        rows = f": {done:,} of {total:,} rows ({100 * done // total} %)".replace(",", " ") if total else ""
-        line = f"{visible(what)}{rows}"
+        share = f": {done:,} of {total:,} ({100 * done // total} %)".replace(",", " ") if total else ""
+        line = f"{visible(what)}{share}"
         self._stream.write(f"\r\x1b[2K{line}{chr(10) if done >= total else ''}" if self._live else f"{line}\n")
         self._stream.flush()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ import pytest
 
 from gatewright.connection import connect
 from gatewright.ledger.mlflow import MlflowLedger
-from real.command import Ended, within, write_policy
-from real.faults import Drop, Faults
+from real.command import Ended, forked, within, write_policy
+from real.faults import Do, Drop, Faults, Request
 from real.github.server import GitHub
 from real.github.world import Thread
 from real.tracking import Store
@@ -138,6 +140,31 @@ def test_a_signature_that_is_missing_and_files_on_one_machine_are_found(desk: De
         number=number,
     )
     assert ("local_artifacts", number, "staging") in desk.drift()[1]
+    (folder / "MLmodel").unlink()
+    assert ("missing_files", number, "staging") in desk.drift()[1]
+    run = desk.run_of(number)
+    for table in ("tags", "latest_metrics", "metrics", "params", "runs"):  # as `mlflow gc` does
+        desk.store.sql(f"DELETE FROM {table} WHERE run_uuid = :run", run=run)
+    assert ("deleted_run", number, "staging") in desk.drift()[1]
+
+
+def test_a_move_whose_run_died_is_found_once_its_lease_is_over(desk: Desk, faults: Faults) -> None:
+    """Until then it may still be at work, and who holds what cannot be told; adopting finishes or aborts it."""
+    runs: list[BaseProcess] = []
+
+    def kill(request: Request) -> None:
+        runs[0].kill()
+        wait([runs[0].sentinel])
+
+    faults.when(lambda r: r.path.endswith("/log-parameter"), Do(kill, after=True))
+    runs.append(forked("promote", f"{desk.model}/4", "--to", "staging", uri=faults.uri, folder=desk.folder))
+    runs[0].join(120)
+    unread = desk.type("drift", desk.model, "--json", "--dry-run")
+    assert (unread.code, unread.json["findings"]) == (3, 0)
+    desk.clock = 600
+    assert desk.drift() == (1, [("unfinished_move", 4, "staging")])
+    assert desk.type("adopt", desk.model, "--reason", "the runner died").code == 0
+    assert desk.drift() == (0, [])
 
 
 def test_an_existing_registry_is_adopted_and_a_rollback_goes_behind_it(

@@ -212,7 +212,7 @@ def test_a_network_that_spoils_any_write_leaves_no_lie(
         holder = desk.settled(before, after, "promoted" if command == "promote" else "rolled_back")
         assert holder == after or end.code == 3
         assert not moved or holder == after
-        if not seen:
+        if not seen and end.code == 0:  # on a slow machine a run may give up before it comes to the write
             break
     assert number > 6
     assert desk.proved()

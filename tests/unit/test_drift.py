@@ -572,6 +572,7 @@ def test_a_version_that_an_alias_names_too_is_not_archived() -> None:
     (archival,) = archive_stale(scene.gate(), scene.drift(), apply=True)
     assert archival.decision.kind == "refused"
     assert "alias next" in archival.decision.detail
+    assert "archive-stale" not in archival.finding.fix
 
 
 def test_an_archival_that_died_is_finished_or_aborted_by_the_next_command() -> None:

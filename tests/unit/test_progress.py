@@ -29,7 +29,7 @@ def scoring(told: Progress, clock: list[float], every: float) -> None:
     told("fetching fraud/2", 0, 0)
     for batch in range(1, 101):
         clock[0] += every
-        told("scoring", batch * 10_000, 1_000_000)
+        told("scoring rows", batch * 10_000, 1_000_000)
     told("timing calls", 0, 0)
 
 
@@ -40,11 +40,11 @@ def test_a_log_has_a_line_for_each_step_and_then_one_in_a_quarter_of_a_minute(cl
     lines = log.getvalue().splitlines()
     assert lines == [
         "fetching fraud/2",
-        "scoring: 10 000 of 1 000 000 rows (1 %)",
-        "scoring: 310 000 of 1 000 000 rows (31 %)",
-        "scoring: 610 000 of 1 000 000 rows (61 %)",
-        "scoring: 910 000 of 1 000 000 rows (91 %)",
-        "scoring: 1 000 000 of 1 000 000 rows (100 %)",
+        "scoring rows: 10 000 of 1 000 000 (1 %)",
+        "scoring rows: 310 000 of 1 000 000 (31 %)",
+        "scoring rows: 610 000 of 1 000 000 (61 %)",
+        "scoring rows: 910 000 of 1 000 000 (91 %)",
+        "scoring rows: 1 000 000 of 1 000 000 (100 %)",
         "timing calls",
     ]
 

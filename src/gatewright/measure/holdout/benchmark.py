@@ -170,7 +170,7 @@ def _score(
         tally = tally or _tally(order, table, columns, scorers)
         tally.update(_batch(order, rows, answers, scorers, tally))
         done, dropped = done + len(rows.target), dropped + rows.dropped
-        progress("scoring", done + dropped, total)
+        progress("scoring rows", done + dropped, total)
     if tally is None:
         fix = "Give it rows, or name another file in holdout.data."
         raise Undetermined(f"nothing could be scored on {table.uri}", "the holdout is empty", fix)
