@@ -82,7 +82,7 @@ def next_step(split: Split) -> str:
         return f"Look at it: gatewright live status {split.policy.model}; every night with --act"
     if split.decision.reason is Reason.LIVE_SUPERIOR and split.decision.kind == "promoted":
         return "Nothing."
-    if split.decision.kind == "evaluated" and split.forecast is not None:
+    if _waits(split):
         return f"Wait. {' '.join(_expected(split))} live stop --keep ends it."
     return split.decision.reason.next_step
 
@@ -154,9 +154,18 @@ def remarks(split: Split) -> Iterator[str]:
         yield f"Begun {trial.started:%Y-%m-%d %H:%M} UTC, {show(split.elapsed, 'time')} before this was read."
         fits = "fit the split" if found.state != "invalid" else "do not fit the split"
         yield f"The units of both arms {fits} (always-valid p {found.ratio_p:.3g}); {show(found.mixed)} saw both."
-    if split.forecast is None:
+    if not _waits(split):
         yield from _expected(split)
     yield from split.notes
+
+
+def _runs(split: Split) -> bool:
+    return split.judgement is not None and split.judgement.state == "running" and split.decision.kind != "stopped"
+
+
+def _waits(split: Split) -> bool:
+    """Whether there is nothing to do but to wait; then the next step says until when."""
+    return _runs(split) and split.decision.kind == "evaluated"
 
 
 def _expected(split: Split) -> Iterator[str]:
@@ -164,12 +173,14 @@ def _expected(split: Split) -> Iterator[str]:
     if live is None:
         return
     longest = float(live.max_runtime)
-    if soon is not None and trial is not None:
-        if soon.seconds <= longest:
+    if trial is not None and _runs(split):
+        end = trial.started + timedelta(seconds=longest)
+        if soon is None:
+            yield f"It is too early to say when it is decided; it ends on {end:%Y-%m-%d} at the latest."
+        elif soon.seconds <= longest:
             when = trial.started + timedelta(seconds=soon.seconds)
             yield f"As it goes, it is decided about {when:%Y-%m-%d}, after {show(math.ceil(soon.units))} units."
         else:
-            end = trial.started + timedelta(seconds=longest)
             yield f"As it goes, it is not decided before it ends on {end:%Y-%m-%d}."
     if made is not None and made.units is not None and made.seconds is not None and not made.refusals:
         units = show(math.ceil(made.units))
