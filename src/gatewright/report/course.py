@@ -15,7 +15,7 @@ from gatewright.live.judgement import MISMATCH, Standing
 from gatewright.live.looks import DAY
 from gatewright.quantity import Style, show
 from gatewright.report.escape import html_text, visible
-from gatewright.report.live import STANDINGS, limit_of, points, style_of
+from gatewright.report.live import STANDINGS, limit_of, points, runs, style_of
 from gatewright.report.model import Split
 
 #: days that are too short to be seen
@@ -105,12 +105,12 @@ def course(split: Split) -> Course | None:
 
 def _plan(split: Split, last: float) -> tuple[tuple[tuple[float, str], ...], float]:
     """The days that matter to the plan, and how far a picture goes that ends on day `last` or is still going on."""
-    live, runs = split.policy.live, split.judgement is not None and not split.judgement.over
+    live = split.policy.live
     if live is None:
         return (), last
     earliest = float(live.min_runtime + live.label_maturity) / DAY
     marks = [(earliest, "a benefit may be called")]
-    if runs:
+    if runs(split):
         soon = split.forecast.seconds / DAY if split.forecast else math.inf
         end = float(live.max_runtime) / DAY
         days = min(end, max(last * 1.25, earliest * 1.1, soon * 1.1 if soon <= end else 0.0))
@@ -216,7 +216,7 @@ class _Panel:
     def around(self, lines: str, hints: str = "") -> str:
         """The panel: axes and days of the plan behind the lines, which end where the axes do."""
         heading = (
-            f'<text x="{_LEFT}" y="14"><tspan class="title">{html_text(self.title)}</tspan>'
+            f'<text x="{_LEFT}" y="14"><tspan class="title">{html_text(_short(self.title))}</tspan>'
             f'<tspan class="dim" dx="8">{html_text(self.about)}</tspan></text>'
         )
         # An <svg> within an <svg> cuts off what lies outside, without a name that a second picture might have too.
@@ -330,6 +330,10 @@ def _hints(drawn: Course) -> Iterator[tuple[float, str]]:
             step, low, high = (drawn.told(v, signed=True) for v in (p.difference, p.low, p.high))
             told += f", difference {step} ({low} … {high})"
         yield p.day, told
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 60 else f"{name[:59]}…"
 
 
 def _ticks(low: float, high: float, most: int) -> list[float]:

@@ -159,13 +159,15 @@ def remarks(split: Split) -> Iterator[str]:
     yield from split.notes
 
 
-def _runs(split: Split) -> bool:
-    return split.judgement is not None and split.judgement.state == "running" and split.decision.kind != "stopped"
+def runs(split: Split) -> bool:
+    """Whether it goes on: it is neither decided nor has anybody ended it."""
+    found, ended = split.judgement, split.decision.kind in ("stopped", "noop")
+    return found is not None and found.state == "running" and not ended
 
 
 def _waits(split: Split) -> bool:
     """Whether there is nothing to do but to wait; then the next step says until when."""
-    return _runs(split) and split.decision.kind == "evaluated"
+    return runs(split) and split.decision.kind == "evaluated"
 
 
 def _expected(split: Split) -> Iterator[str]:
@@ -173,7 +175,7 @@ def _expected(split: Split) -> Iterator[str]:
     if live is None:
         return
     longest = float(live.max_runtime)
-    if trial is not None and _runs(split):
+    if trial is not None and runs(split):
         end = trial.started + timedelta(seconds=longest)
         if soon is None:
             yield f"It is too early to say when it is decided; it ends on {end:%Y-%m-%d} at the latest."

@@ -41,5 +41,6 @@ def test_who_wanted_to_end_it_in_vain_is_told_too() -> None:
 def test_what_is_over_is_not_waited_for() -> None:
     """However it ended."""
     stopped = replace(RUNNING, decision=Decision("stopped", Reason.LIVE_KEPT))
-    for split in (stopped, tried(rates=(0.71, 0.6)), tried(share=0.13)):
+    over = replace(RUNNING, decision=Decision("noop", Reason.NO_LIVE), forecast=None)
+    for split in (stopped, over, tried(rates=(0.71, 0.6)), tried(share=0.13)):
         assert not any("As it goes" in line or "too early" in line for line in (next_step(split), *remarks(split)))
