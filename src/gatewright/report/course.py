@@ -24,6 +24,8 @@ _SAME = 0.05
 MOST = 30
 #: bounds of the first days are wide: those more than so many times as wide as the last ones do not stretch the picture
 _WIDEST = 2.5
+#: the share of a picture's width that the words of one mark take
+_APART = 0.18
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,20 @@ def _plan(split: Split, last: float) -> tuple[tuple[tuple[float, str], ...], flo
         soon = split.forecast.seconds / DAY if split.forecast else math.inf
         end = float(live.max_runtime) / DAY
         days = min(end, max(last * 1.25, earliest * 1.1, soon * 1.1 if soon <= end else 0.0))
-        marks += [(soon, "as it goes, decided")] if earliest < soon <= end else []
+        marks = [(soon, "as it goes, decided"), *marks] if earliest < soon <= end else marks
         marks += [(end, "the end")] if end <= days else []
     else:
         days = last
-    return tuple((day, words) for day, words in marks if day <= days), max(days, last)
+    return _worded([(day, words) for day, words in marks if day <= days], days), max(days, last)
+
+
+def _worded(marks: Sequence[tuple[float, str]], days: float) -> tuple[tuple[float, str], ...]:
+    """Marks without the words for which there is no room beside those of an earlier one in the list."""
+    told: list[tuple[float, str]] = []
+    for day, words in marks:
+        room = all(abs(day - other) >= _APART * days for other, said in told if said)
+        told.append((day, words if room else ""))
+    return tuple(told)
 
 
 def shares(split: Split) -> Shares | None:

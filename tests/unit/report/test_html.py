@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewright.decision import Decision, Reason
+from gatewright.live.plan import Forecast
 from gatewright.problem import PolicyError, Problem, UsageError
 from gatewright.quantity import Interval
 from gatewright.report.course import both, course
 from gatewright.report.html import drawing, page
-from gatewright.report.model import Failure, History, Report, Shown
+from gatewright.report.model import Failure, History, Report, Shown, Split
 from gatewright.report.picture import Picture
 from unit.report.examples import HOSTILE, PRINTABLE, approved, examples, hostile, measured, tried
 
@@ -129,6 +130,15 @@ def test_the_days_of_the_plan_are_in_the_picture() -> None:
     running, over = page(THINGS["split"]), page(THINGS["split_harm"])
     assert ">a benefit may be called</text>" in running
     assert ">day 10</text>" in running and ">day 10</text>" not in over
+
+
+def test_words_of_the_plan_never_stand_upon_each_other() -> None:
+    """What is expected before what is allowed, and that before the end; the lines are drawn all the same."""
+    split = THINGS["split"]
+    assert isinstance(split, Split)
+    soon = page(replace(split, forecast=Forecast(9_000.0, 9.0 * 86400)))
+    assert ">as it goes, decided</text>" in soon and ">a benefit may be called</text>" not in soon
+    assert soon.count('<path class="mark"') == 4
 
 
 @pytest.mark.parametrize("values", [(0.0, 0.0), (1e-300, 2e-300), (-3e9, 3e9), (0.71, 0.7100001)])
