@@ -386,6 +386,18 @@ def test_a_comment_about_another_model_is_left_to_its_own_workflow(desk: Desk) -
     assert (desk.own(thread), desk.stages()) == ([], {1: "None"})
 
 
+def test_a_command_that_names_what_there_is_not_is_answered_and_turns_no_job_red(desk: Desk) -> None:
+    """Whoever mistypes a target gets a word in the thread, and nobody else a mail about a failed job."""
+    desk.register(GOOD)
+    desk.world.repository.permissions["ben"] = "write"
+    thread = desk.pull()
+    comment = desk.world.comment(thread.number, "ben", f"/gate promote {desk.model}/1 to stagging")
+    step = desk.workflow.commented(thread, comment)
+    assert (step.code, step.decision) == (0, ("noop", "policy_error")), step
+    assert "no target" in desk.own(thread)[0] and "staging" in desk.own(thread)[0]
+    assert [r for _, r in comment.reactions] == ["eyes", "confused"]
+
+
 def test_help_is_answered(desk: Desk) -> None:
     """With every verb."""
     thread = desk.pull()
@@ -438,7 +450,7 @@ def test_two_people_approve_by_comment_and_the_version_moves(desk: Desk) -> None
     assert desk.aliases() == {"clinic": 1}
     assert [r for _, r in comment.reactions] == ["eyes", "rocket"]
     (shown, reply), check = desk.own(thread), desk.world.repository.checks[-1]
-    assert "v1 is now clinic" in shown and "**ben**, **carla**" in shown and "mallory" in shown
+    assert "v1 is now clinic" in shown and re.search(r"\*\*ben\*\* \(.*\*\*carla\*\* \(", shown) and "mallory" in shown
     assert "mallory has no say in this" in reply
     assert (check.head_sha, check.conclusion) == (thread.head, "success")
     assert [d.environment for d in desk.world.repository.deployments] == [f"{desk.model}/clinic"]

@@ -444,7 +444,7 @@ def test_a_request_without_a_pull_request_is_agreed_on_in_an_issue(ward: Ward, e
     last = ward.says(issue, "carla", line)
     assert last.decision == ("promoted", "approvals_met"), last
     assert (issue.state, issue.reason) == ("closed", "completed")
-    assert "is now clinic" in issue.body and "**ben**, **carla**" in issue.body
+    assert "is now clinic" in issue.body and re.search(r"\*\*ben\*\* \(.*\*\*carla\*\* \(", issue.body)
     assert last.outputs["comment-url"].endswith(f"/issues/{issue.number}")
     assert ward.aliases() == {"clinic": 1}
 
@@ -484,7 +484,7 @@ def test_elsewhere_a_word_must_say_which_of_two_requests_it_means(ward: Ward) ->
     for thread in (first, ward.pull()):
         comment = ward.write(thread, "carla", "/gate approve")
         step = ward.workflow.commented(thread, comment)
-        assert step.decision == ("error", "ambiguous_subject"), step
+        assert (step.code, step.decision) == (0, ("noop", "ambiguous_subject")), step
         assert f"{ward.model}/1 to clinic, {ward.model}/2 to clinic" in ward.own(thread)[-1]
 
 

@@ -20,7 +20,7 @@ from gatewright.forge import Comment, Person, Reaction, Thread
 from gatewright.hearing import SPOKEN
 from gatewright.ledger.entry import Actor
 from gatewright.policy.model import Policy
-from gatewright.problem import GatewrightError, Undetermined, UsageError
+from gatewright.problem import Undetermined, UsageError
 from gatewright.report.escape import code, markdown
 from gatewright.report.model import Failure, Request
 from gatewright.subject import Subject
@@ -129,12 +129,11 @@ def _refusal(thread: Thread, said: Comment, command: Command | Unclear) -> tuple
 
 
 def _acknowledged(job: Job, thread: Thread, said: Comment, command: Command) -> Ended:
+    """What came of a command, and a sign of it; what the writer got wrong is answered, and turns no job red."""
     try:
         ended = _obeyed(job, thread, said, command)
-    except GatewrightError as error:
-        reason = next((r for r in Reason if r.code == getattr(error, "reason", "")), Reason.UNDETERMINED)
-        _answered(job, reason, str(error), decision="error")
-        return Ended(error.exit_code, "error")
+    except UsageError as error:
+        return _answered(job, Reason.of(error.reason), str(error))
     if ended.decision != ANSWERED:
         sign = SIGNS.get(ended.decision, "+1") if ended.counted else "confused"
         react(job.forge, job.intent, sign, job.runner)
@@ -261,14 +260,12 @@ def _silent(job: Job, because: str) -> Ended:
     return Ended(0, "noop")
 
 
-def _answered(
-    job: Job, reason: Reason, because: str, sign: Reaction = "confused", *, key: str = "", decision: str = "noop"
-) -> Ended:
+def _answered(job: Job, reason: Reason, because: str, sign: Reaction = "confused", *, key: str = "") -> Ended:
     """A reply to one comment, kept up to date: it is people that it speaks to, so of itself it turns no job red.
 
     key: what the reply is about, if not that comment alone; the same key again is the same reply.
     """
-    ending = shown.ended(decision, reason, because)
+    ending = shown.ended("noop", reason, because)
     mark = Mark("notice", because, "Gatewright")
     body = f"{markdown(because)}\n\n{_signed(job, alone=not key)}"
     ending = replace(ending, key=key or _reply_key(job), comment=body, marks=(mark,))

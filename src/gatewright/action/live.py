@@ -67,6 +67,8 @@ def _done(
     try:
         found = verb(ours)
     except GatewrightError as error:
+        if job.intent.comment and isinstance(error, UsageError):
+            raise  # the writer's mistake, which concerns nobody else in the thread
         failure = Failure(error, ours.policy.model, subject, target)
         show(job, shown.of_failure(failure, job.intent, job.place), printed(failure), failed(failure))
         announce(job.forge, job.webhook, failure, run, job.runner)
