@@ -27,6 +27,15 @@ targets:
     checks: [run.accuracy > 90%]
 """
 
+LIVE = """\
+live:
+  split: {champion: 80, challenger: 20}
+  unit: user
+  outcomes: {data: mlflow}
+  primary: {name: bought, effect: 0.02}
+targets:
+"""
+
 pytestmark = pytest.mark.server
 
 
@@ -129,6 +138,22 @@ def test_the_workflow_for_mlflows_webhook(stage: Stage, mlflow_server: Store, un
     played = stage.play("mlflow-webhook.yml", "repository_dispatch", payload)
     assert played.outputs["decision"] == "promoted", played
     assert holder(mlflow_server, unique) == 2
+
+
+def test_the_workflow_for_a_live_split(stage: Stage, mlflow_server: Store, unique: str) -> None:
+    """Every night while a split runs; on the other nights it has nothing to do, and is not red for it."""
+    mlflow_server.client().set_registered_model_alias(unique, "staging", "1")
+    stage.github.world.commit({"policies/fraud.yaml": POLICY.format(model=unique).replace("targets:\n", LIVE)})
+    idle = stage.play("live.yml", "schedule", {"schedule": "41 2 * * *"})
+    assert (idle.jobs, idle.outputs["reason"]) == (["success"], "no_live"), idle
+    thread = stage.github.world.pull("ben")
+    comment = stage.github.world.comment(1, "anna", f"/gate live start {unique}/2 to staging")
+    begun = stage.play("comments.yml", "issue_comment", said(thread, comment))
+    assert (begun.jobs, begun.outputs["decision"]) == (["success"], "started"), begun
+    night = stage.play("live.yml", "schedule", {"schedule": "41 2 * * *"})
+    assert (night.jobs, night.outputs["reason"]) == (["success"], "live_running"), night
+    assert night.outputs["report-path"] == "split.html"
+    assert holder(mlflow_server, unique) == 1
 
 
 def test_the_workflow_for_drift(stage: Stage, mlflow_server: Store, unique: str) -> None:
