@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from html import unescape
@@ -48,6 +48,7 @@ LONGEST_REASON = 2_000
 _GLANCE = 160
 
 _COMMAND = re.compile(r" {0,3}/gate(?![^ \t])[ \t]*(?P<rest>.*)", re.IGNORECASE | re.ASCII)
+_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _QUOTED = re.compile(r"""(?:models:/)?(?P<q>["`])(?P<model>[^/:"`]+)(?:/|(?P=q)/)(?P<version>[^\s"`]+)(?P=q)?(?!\S)""")
 _SUBJECT = re.compile(r"(?:models:/)?(?P<model>[^/:\s]+)/(?P<version>[0-9]+)(?!\S)")
 _SPACED = re.compile(r"(?:models:/)?(?P<model>[^/:]+)/(?P<version>[0-9]+)(?=[ \t]*$|[ \t]+(?:to|digest)[ \t])")
@@ -103,10 +104,10 @@ def parse(body: str) -> Command | Unclear | None:
     """
     lines = body.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     first = next((n for n, line in enumerate(lines) if line.strip(" \t")), None)
-    if first is None or not (any(map(_COMMAND.match, lines)) or _looks_like_one(lines[first])):
+    spoken = _COMMAND.match(lines[first]) if first is not None else None
+    if first is None or not (spoken or any(map(_COMMAND.match, _unfenced(lines))) or _looks_like_one(lines[first])):
         return None  # before the Markdown is read, which takes longer than all the rest
     plain = _plain_lines(lines)
-    spoken = _COMMAND.match(lines[first])
     commands = [n for n in plain if _COMMAND.match(lines[n])]
     if spoken is None or first not in plain:
         return _misplaced(lines, first, plain, commands)
@@ -264,6 +265,20 @@ def _word(text: str) -> tuple[str, str]:
     """The first word of a line, and what follows. Only blanks and tabs part words."""
     word, _, rest = text.replace("\t", " ").strip(" ").partition(" ")
     return word, rest.lstrip(" ")
+
+
+def _unfenced(lines: Iterable[str]) -> Iterator[str]:
+    """The lines outside of fenced code, which is where most commands stand that are only shown."""
+    fence = ""
+    for line in lines:
+        mark = _FENCE.match(line)
+        if fence:
+            closes = mark is not None and mark[1].startswith(fence) and not line.strip(" \t`~")
+            fence = "" if closes else fence
+        elif mark:
+            fence = mark[1]
+        else:
+            yield line
 
 
 def _plain_lines(lines: Sequence[str]) -> frozenset[int]:

@@ -227,6 +227,12 @@ def test_what_is_shown_for_copying_means_what_it_says(command: Command) -> None:
     assert parse(show(command)) == command
 
 
+def test_a_command_behind_a_fence_that_was_closed_gets_its_hint() -> None:
+    """Only what stands in code is passed over."""
+    found = parse("It says:\n\n```\nno\n```\n\n/gate approve")
+    assert isinstance(found, Unclear) and "further down" in found.text
+
+
 def test_a_comment_without_a_command_costs_no_markdown() -> None:
     """The parser of Markdown is not even imported."""
     code = (
@@ -235,7 +241,9 @@ def test_a_comment_without_a_command_costs_no_markdown() -> None:
         "assert 'markdown_it' not in sys.modules; "
         "assert parse('Say `/gate approve`\\n> /gate approve') is None; "
         "assert 'markdown_it' not in sys.modules; "
-        "assert parse('~~~\\n/gate approve') is None; "
+        "assert parse('Write this:\\n\\n```sh\\n/gate approve\\n`````\\n~~~\\n```\\n/gate approve') is None; "
+        "assert 'markdown_it' not in sys.modules; "
+        "assert parse('<div>\\n/gate approve') is None; "
         "assert 'markdown_it' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
