@@ -236,6 +236,13 @@ def test_a_question_that_cannot_be_meant_is_refused(scene: Scene, words: tuple[s
     assert said in " ".join(end.err.split())
 
 
+def test_a_name_that_has_no_ledger_is_not_called_unbroken(scene: Scene) -> None:
+    """A nightly job with a typo would prove nothing for ever; a model that has a policy may be without entries yet."""
+    end = scene.type("audit", "verify", "frued")
+    assert (end.code, end.out) == (2, ""), end
+    assert 'there is no ledger of "frued"' in " ".join(end.err.split())
+
+
 def test_a_changed_entry_is_told_before_anything_else(scene: Scene) -> None:
     """The report shows what stands there, in red, never as if it were true, and ends with 1."""
     ledger = MlflowLedger(connect(scene.store.uri))

@@ -11,7 +11,7 @@ from typing import Any
 
 from gatewright import gate
 from gatewright.audit import AuditReport, Question, parse_moment
-from gatewright.cli.parts import Terminal, command, model_argument, now, policies, show, unheard, write
+from gatewright.cli.parts import Terminal, command, model_argument, now, policies, said, show, unheard, write
 from gatewright.connection import connect
 from gatewright.dossier import Archive, compile_report
 from gatewright.ledger.envelope import Keys
@@ -57,9 +57,14 @@ def _verify(args: argparse.Namespace) -> int:
     ledger = MlflowLedger(connect(args.tracking_uri, args.registry_uri))
     keys = _read_keys(args)
     if args.model:
-        shown: tuple[Any, ...] = (gate.verify(ledger, args.model, keys),)
+        one = gate.verify(ledger, args.model, keys)
+        if not (one.entries or one.breaks or one.notes or args.model in (_policies(args) or ())):
+            raise UsageError(f'there is no ledger of "{args.model}" at {ledger.address}', "check the name")
+        shown: tuple[Any, ...] = (one,)
     else:
         shown = gate.verify_all(ledger, ledger.models(), keys)
+    if not shown:
+        said(f"there is no ledger at {ledger.address}: nothing has passed through the gate yet")
     show(args, *shown)
     proved = [one for one in shown if isinstance(one, Audit)]
     return _code(any(one.breaks for one in proved), len(proved) < len(shown))

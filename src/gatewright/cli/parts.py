@@ -169,9 +169,9 @@ def show(args: argparse.Namespace, *things: Any) -> None:
         write(wants["json"], json.dumps(documents[0] if len(documents) == 1 else documents, indent=2) + "\n")
     if wants.get("html"):
         write(wants["html"], html.page(*things))
-    if wants.get("markdown") and isinstance(things[0], Report):
+    if wants.get("markdown") and things and isinstance(things[0], Report):
         write(wants["markdown"], markdown.comment(things[0], now()))
-    elif wants.get("markdown") and isinstance(things[0], Split):
+    elif wants.get("markdown") and things and isinstance(things[0], Split):
         write(wants["markdown"], tried(things[0], now()))
 
 
