@@ -377,7 +377,8 @@ def _event(row: Row, entry: Entry | None) -> tuple[str, ...]:
     if entry is not None and "override" in entry.details:
         why = f'<span class="overridden">{why}</span>'
     who = row.by if entry is None else entry.actor.login
-    return (str(row.n), text(row.at), text(who), text(what), why, f"<code>{text(row.digest[:12])}</code>")
+    when = f'<time datetime="{text(row.at)}">{text(minute(row.at))}</time>'
+    return (str(row.n), when, text(who), text(what), why, f"<code>{text(row.digest[:12])}</code>")
 
 
 def _audit(audit: Audit) -> tuple[str, str]:
