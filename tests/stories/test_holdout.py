@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from gatewright.registry.mlflow import MlflowRegistry
 from gatewright.subject import Version
 from real.command import Ended, within
 from real.tracking import Store
+from unit.measure.holdout import custom
 
 POLICY = """\
 version: 1
@@ -203,12 +204,14 @@ def measured(
     table.to_parquet(folder / "rows.parquet")
     files = {}
     for number, estimator in enumerate(models, 1):
-        place = folder / f"m{number}"
-        shutil.rmtree(place, ignore_errors=True)
-        other = takes[number - 1]
-        example = (table[features] if other is None else other).head(5)
-        signature = infer_signature(example, estimator.predict(example))
-        mlflow.sklearn.save_model(estimator, place, signature=signature, pip_requirements=["scikit-learn"])
+        place = Path(tempfile.mkdtemp(dir=folder)) / f"m{number}"
+        if isinstance(estimator, custom.Labels):
+            custom.save(place, estimator)
+        else:
+            other = takes[number - 1]
+            example = (table[features] if other is None else other).head(5)
+            signature = infer_signature(example, estimator.predict(example))
+            mlflow.sklearn.save_model(estimator, place, signature=signature, pip_requirements=["scikit-learn"])
         files["m", number] = {p.relative_to(place).as_posix(): p.read_bytes() for p in place.rglob("*") if p.is_file()}
     text = "\n".join(
         ["version: 1", "model: m", "holdout:", f"  data: {folder}/rows.parquet", "  target: y"]
@@ -358,3 +361,15 @@ def test_a_holdout_that_no_run_has_is_undetermined(mlflow_server: Store, tmp_pat
     for uri in (f"runs:/{run.run_id}/h.csv", f"runs:/{'0' * 32}/h.csv", f"{run.artifact_uri}/h.parquet"):
         with pytest.raises(Undetermined):
             locate(uri, tmp_path / "scratch", lambda uri, into: download(registry, uri, into))
+
+
+def test_a_model_that_does_not_think_when_it_is_timed_has_no_time(tmp_path: Path) -> None:
+    """The times of other answers than those that were scored say nothing: whoever need not think is always fast."""
+    table = pd.DataFrame({"a": np.random.default_rng(1).normal(size=200)})
+    table["y"] = ["yes" if a > 0 else "no" for a in table["a"]]
+    lines = ["task: binary", "positive: 'yes'", "features: [a]"]
+    checks = ["holdout.accuracy > 0.5", "latency.p95 < 1s"]
+    assert measured(tmp_path, table, [custom.Labels()], lines, checks).rows == 200
+    with pytest.raises(Undetermined, match="could not be timed") as refused:
+        measured(tmp_path, table, [custom.Hasty()], lines, checks)
+    assert "calls otherwise than the same rows in a batch" in refused.value.why

@@ -55,7 +55,7 @@ def test_a_terminal_has_one_line_that_renews_itself(clock: list[float]) -> None:
     scoring(Progress(screen), clock, 0.01)
     shown = screen.getvalue()
     assert shown.splitlines()[-1] == "\r\x1b[2Ktiming calls".lstrip("\r")
-    rows = [line for line in shown.split("\r\x1b[2K") if line.startswith("scoring")]
+    rows = [line for line in shown.split("\r\x1b[2K") if line.startswith("scoring rows")]
     assert 8 <= len(rows) <= 13
     assert [line.endswith("\n") for line in rows] == [False] * (len(rows) - 1) + [True]
 

@@ -53,6 +53,22 @@ class Predictions:
     values: npt.NDArray[np.float64] | None = None
     seconds: float = 0.0
 
+    def agrees(self, other: Predictions | None, start: int) -> bool:
+        """Whether another answer to the rows from `start` on says the same, but for the rounding of float32."""
+        import numpy as np
+
+        if other is None:
+            return False
+        close = [(mine, its) for mine, its in ((self.probabilities, other.probabilities), (self.values, other.values))]
+        numbers = [(mine, its) for mine, its in close if mine is not None and its is not None]
+        if numbers:
+            return all(
+                mine[start : start + len(its)].shape == its.shape
+                and np.allclose(mine[start : start + len(its)], its, rtol=1e-3, atol=1e-5)
+                for mine, its in numbers
+            )
+        return self.labels is not None and list(self.labels[start : start + len(other.labels)]) == list(other.labels)
+
 
 @dataclass(slots=True)
 class Classes:

@@ -33,6 +33,9 @@ FAMILIES = ("holdout", "latency", "memory")
 #: of the whole benchmark's time, what loading or a single answer may take, and how many seconds at least
 _SHARE, _PATIENCE = 1 / 6, 600.0
 
+#: the share of timed calls that may be answered otherwise than in a batch: rounding turns a label now and then
+_STRAYED = 0.05
+
 #: told: what is going on, rows done, rows there are (0 where that says nothing)
 Progress = Callable[[str, int, int], None]
 
@@ -91,8 +94,8 @@ def run(order: Order, registry: Registry, progress: Progress) -> Benchmark:
         columns = read_columns(table, holdout, [(f, str(v)) for f, v in zip(folders, versions, strict=True)])
         for scorer in scorers:
             scorer.wait()
-        facts, dropped = _score(order, table, columns, scorers, clock, progress)
-        timed, uneven = _time(order, table, columns, scorers, clock, progress)
+        facts, dropped, first = _score(order, table, columns, scorers, clock, progress)
+        timed, uneven = _time(order, table, columns, scorers, first, clock, progress)
         memory = tuple(_memory(order, scorers))
         notes = tuple(filter(None, (dropped, uneven, *_layers(scorers))))
     rows = next(f.n for f in facts if f.n is not None) if any(f.n is not None for f in facts) else 0
@@ -160,13 +163,15 @@ def _wants(order: Order) -> Wants:
 
 def _score(
     order: Order, table: Table, columns: Columns, scorers: Sequence[Scorer], clock: _Clock, progress: Progress
-) -> tuple[tuple[Fact, ...], str]:
-    """The facts about predictions, and a remark about rows that were left out."""
+) -> tuple[tuple[Fact, ...], str, list[Predictions]]:
+    """The facts about predictions, a remark about rows that were left out, and what was said of the first rows."""
+    first: list[Predictions] = []
     if not order.of("holdout"):
-        return (), ""
+        return (), "", first
     total, done, dropped = table.rows(), 0, 0
     tally: Tally | None = None
     for rows, answers in _predicted(table, columns, scorers, clock):
+        first = first or answers
         tally = tally or _tally(order, table, columns, scorers)
         tally.update(_batch(order, rows, answers, scorers, tally))
         done, dropped = done + len(rows.target), dropped + rows.dropped
@@ -175,7 +180,7 @@ def _score(
         fix = "Give it rows, or name another file in holdout.data."
         raise Undetermined(f"nothing could be scored on {table.uri}", "the holdout is empty", fix)
     remark = f"{dropped} rows without a target were left out of {total}" if dropped else ""
-    return tally.facts(f"holdout {table.uri} sha256 {table.sha256[:12]}"), remark
+    return tally.facts(f"holdout {table.uri} sha256 {table.sha256[:12]}"), remark, first
 
 
 def _predicted(
@@ -239,7 +244,13 @@ def _aligned(answer: Predictions, scorer: Scorer, tally: Tally) -> Predictions:
 
 
 def _time(
-    order: Order, table: Table, columns: Columns, scorers: Sequence[Scorer], clock: _Clock, progress: Progress
+    order: Order,
+    table: Table,
+    columns: Columns,
+    scorers: Sequence[Scorer],
+    first: Sequence[Predictions],
+    clock: _Clock,
+    progress: Progress,
 ) -> tuple[tuple[Fact, ...], str]:
     needs, block = order.of("latency"), order.policy.latency or Latency()
     if not needs:
@@ -250,7 +261,12 @@ def _time(
         why = f"a call takes {block.batch} rows, and the holdout has {there}"
         raise Undetermined("the models could not be timed", why, "Make latency.batch smaller.")
 
-    def call(scorer: Scorer, rows: pa.RecordBatch) -> latency.Call:
+    first = first or [scorer.predict(rows) for scorer, rows in zip(scorers, inputs, strict=True)]
+    strayed = [0] * len(scorers)
+
+    def call(who: int) -> latency.Call:
+        scorer, rows = scorers[who], inputs[who]
+
         def timed(number: int) -> float:
             clock.left()
             start = number * block.batch % (there - block.batch + 1)
@@ -259,16 +275,27 @@ def _time(
                     if other is not scorer:
                         # A model that computes on when it has answered would slow its rival down.
                         stack.enter_context(other.at_rest())
-                return scorer.time(rows.slice(start, block.batch)).seconds
+                timing = scorer.time(rows.slice(start, block.batch))
+            strayed[who] += not first[who].agrees(timing.predictions, start)
+            return timing.seconds
 
         return timed
 
     progress("timing calls", 0, 0)
-    candidate, *others = map(call, scorers, inputs)
-    times = latency.take_times(block, candidate, others[0] if others else None, order.seed)
+    champion = call(1) if len(scorers) > 1 else None
+    times = latency.take_times(block, call(0), champion, order.seed)
+    for scorer, count in zip(scorers, strayed, strict=True):
+        _must_agree(scorer, count, block.warmup + block.requests)
     rows = f"{block.batch} row{'s' if block.batch > 1 else ''}"
     source = f"{block.requests} calls of {rows} after {block.warmup} to warm up, in turn with the champion's"
     return tuple(latency.facts(needs, times, source)), latency.noise(times)
+
+
+def _must_agree(scorer: Scorer, strayed: int, calls: int) -> None:
+    """Refuses the times of other answers than those that were scored: whoever need not think is always fast."""
+    if strayed > calls * _STRAYED:
+        why = f"it answers {strayed} of {calls} calls otherwise than the same rows in a batch"
+        raise Undetermined(f"{scorer.label} could not be timed", why, "Make its answer to a row the same in any batch.")
 
 
 def _some_rows(table: Table, columns: Columns, count: int) -> tuple[pa.RecordBatch, ...]:

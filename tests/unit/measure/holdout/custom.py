@@ -22,6 +22,14 @@ class Labels(PythonModel):
         return ["yes" if a > 0 else "no" for a in model_input["a"]]
 
 
+class Hasty(Labels):
+    """Takes its time for many rows, and answers a single one without looking at it."""
+
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        """Right in a batch, fast in a call."""
+        return super().predict(context, model_input) if len(model_input) > 1 else ["no"]  # type: ignore[no-untyped-call]
+
+
 class Probable(Labels):
     """Has probabilities of its own beside its labels."""
 

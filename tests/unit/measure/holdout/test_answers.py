@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewright.measure.holdout.answers import MAX_CLASSES, Classes, Unacceptable, read_answer
+from gatewright.measure.holdout.answers import MAX_CLASSES, Classes, Predictions, Unacceptable, read_answer
 from gatewright.measure.holdout.worker import frames
 from gatewright.measure.holdout.worker.frames import Garbled
 
@@ -177,3 +177,18 @@ def test_the_longest_answer_is_known_before() -> None:
     two = known(classes=(0, 1))
     assert two.longest(1000) - two.longest(0) == 1000 * (8 * 2 + 12)
     assert known().longest(10**6) < 1 << 30
+
+
+def test_the_same_rows_agree_but_for_rounding() -> None:
+    """One row or many: float32 sums in another order."""
+    many = Predictions(np.array(["a", "b", "b"], dtype=object), np.array([0.1, 0.7, 0.6]))
+    assert many.agrees(Predictions(np.array(["b"], dtype=object), np.array([0.70001])), 1)
+    assert not many.agrees(Predictions(np.array(["b"], dtype=object), np.array([0.7])), 0)
+    assert Predictions(values=np.array([1e6, 3.0])).agrees(Predictions(values=np.array([1e6 + 1])), 0)
+    assert not Predictions(values=np.array([1e6, 3.0])).agrees(Predictions(values=np.array([3.1])), 1)
+    labels = Predictions(np.array([1, 2, 2]))
+    assert labels.agrees(Predictions(np.array([2, 2])), 1) and not labels.agrees(Predictions(np.array([2, 1])), 1)
+    assert not labels.agrees(None, 0)
+    table = Predictions(probabilities=np.array([[0.5, 0.5], [0.2, 0.8]]))
+    assert table.agrees(Predictions(probabilities=np.array([[0.2, 0.8]])), 1)
+    assert not table.agrees(Predictions(probabilities=np.array([0.2])), 1)
