@@ -27,7 +27,7 @@ class Hasty(Labels):
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Right in a batch, fast in a call."""
-        return super().predict(context, model_input) if len(model_input) > 1 else ["no"]  # type: ignore[no-untyped-call]
+        return ["yes" if a > 0 else "no" for a in model_input["a"]] if len(model_input) > 1 else ["no"]
 
 
 class Probable(Labels):
