@@ -56,8 +56,9 @@ class Inputs:
         """Its part of a batch."""
         import pyarrow as pa
 
+        fix = "Give the holdout the types of the model's signature, or log the model with wider ones."
         arrays = [
-            batch.column(name).cast(self.types[name]) if name in self.types else batch.column(name)
+            _cast(name, batch.column(name), self.types[name], fix) if name in self.types else batch.column(name)
             for name in self.features
         ]
         return pa.RecordBatch.from_arrays(arrays, names=list(self.features))
@@ -137,7 +138,8 @@ class Columns:
         import numpy as np
 
         edges = [float(e) for e in self.holdout.bins[name]]
-        values = column.cast("float64").to_numpy(zero_copy_only=False)
+        numbers = _cast(name, column, "float64", "Give bins to columns of numbers alone.")
+        values = numbers.to_numpy(zero_copy_only=False)
         names = [f"< {edges[0]:g}", *(f"{a:g} to {b:g}" for a, b in pairwise(edges))]
         codes = np.where(np.isnan(values), len(edges) + 1, np.digitize(values, edges))
         return Slices(codes.astype(np.int64), [*names, f">= {edges[-1]:g}", "(none)"])
@@ -181,6 +183,17 @@ def _taken(table: Table, there: pa.Schema, holdout: Holdout, model: Path, label:
         )
     types = {name: _arrow(kind) for name, kind in (taken or {}).items() if name in features and kind in _ARROW}
     return Inputs(tuple(features), types)
+
+
+def _cast(name: str, column: pa.Array, kind: Any, fix: str) -> pa.Array:
+    """The column as another type. Raises Undetermined for a value that has no place in it: none is bent."""
+    import pyarrow as pa
+
+    try:
+        return column.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        why = f"its column {name} does not fit the type {kind}: {' '.join(str(error).split())[:200]}"
+        raise Undetermined("the holdout cannot be scored", why, fix) from None
 
 
 def _absent(column: pa.Array) -> pa.Array:
