@@ -141,7 +141,7 @@ LIVE = Block(
         ),
         Key("guardrails", "metrics", "Outcomes that must not become worse.", block="metric"),
         Key("alpha", "share", "The risk of calling a worse challenger better.", "5%"),
-        Key("min_units", "whole", "Units in each arm before anything is decided.", "100", least=100),
+        Key("min_units", "whole", "Units in each arm before anything is decided, at least 100.", "100", least=100),
         Key("min_runtime", "span", "A benefit is not called before this; harm may be.", "7d"),
         Key("max_runtime", "span", "Then the champion stays.", "28d"),
         Key("label_maturity", "span", "Only units older than this count, where outcomes come late.", "0d"),
