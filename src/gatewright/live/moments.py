@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+#: what is left of sums of squares that is no more than their rounding, as a share of them
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Moments:
@@ -65,7 +68,7 @@ class Moments:
             return math.nan
         # Σ(y − r x) is zero by the choice of r, so that its sum of squares is the deviations' already.
         squares = self.yy - 2 * r * self.xy + r * r * self.xx
-        return max(squares, 0.0) * n / (n - 1) / self.x**2
+        return (squares if squares > _ROUNDING * self.yy else 0.0) * n / (n - 1) / self.x**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,6 @@ def difference(challenger: Moments, champion: Moments, factor: float = 1.0) -> D
     """
     value, both = challenger.value - factor * champion.value, challenger + champion
     squared = challenger.variance + factor**2 * champion.variance
-    if squared == 0 and challenger.value != champion.value:
+    if squared == 0 and not math.isclose(challenger.value, champion.value, rel_tol=_ROUNDING):
         squared = both.variance * both.units * (1 / challenger.units + factor**2 / champion.units)
     return Difference(value, math.sqrt(squared), both.units)

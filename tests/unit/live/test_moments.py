@@ -62,6 +62,14 @@ def test_arms_that_do_not_vary_and_differ_are_judged_as_one_sample() -> None:
     assert difference(Moments.of_proportion(200, 200), Moments.of_proportion(300, 300)).error == 0
 
 
+@pytest.mark.parametrize("value", [0.1, 0.2, 1e9 / 3, 1e-9 / 7])
+def test_what_rounding_leaves_of_a_constant_is_no_variance(value: float) -> None:
+    """Sums of a thousand tenths are no exact numbers; what is left of them must not look like certainty."""
+    found = of(*[(value, 1.0)] * 1000)
+    assert found.variance == 0
+    assert difference(found, of(*[(value, 1.0)] * 700)).error == 0
+
+
 def test_nothing_has_no_value_and_one_unit_no_variance() -> None:
     """NaN, so that no comparison with it holds."""
     assert math.isnan(Moments().value) and math.isnan(Moments().variance)
