@@ -25,7 +25,8 @@ BODIES = {
     "no command, 60,000 characters": "All of it reads well. " * 2727,
     "no command, other letters": "Très bien, 👍 ça marche",
     "no command, talks of one": "Shall we `/gate approve` it?",
-    "no command, shows one": "Write this:\n\n```\n/gate approve\n```\n",
+    "no command, shows one in a code block": "Write this:\n\n```\n/gate approve\n```\n",
+    "no command, hides one in HTML": "Write this:\n\n<details>\n/gate approve\n</details>\n",
 }
 
 
