@@ -302,6 +302,15 @@ def test_a_policy_with_errors_on_the_default_branch_stops_everything(desk: Desk)
     assert any("file=policies/fraud.yaml,line=3" in told for told, _ in step.commands("error"))
 
 
+def test_a_default_branch_without_a_policy_lets_nothing_by(desk: Desk) -> None:
+    """No policy is not a policy that asks for nothing."""
+    desk.register(GOOD)
+    step = desk.workflow.dispatched(command="promote", policy="rules")
+    named = desk.workflow.event("workflow_dispatch", {"inputs": {}}, command="promote", policy="rules")
+    assert named.decision == ("error", "policy_error") and "has no policy there" in named.log
+    assert step.outputs["decision"] == "promoted", "the folder is the workflow's to say, not the form's"
+
+
 def test_what_a_registry_says_is_no_workflow_command_and_no_output(desk: Desk) -> None:
     """A metric's name may hold anything: it commands nobody and ends no output early."""
     name = f"{desk.model}\n::error::owned\n::set-output name=decision::promoted"

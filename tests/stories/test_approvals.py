@@ -152,6 +152,17 @@ def test_a_stricter_policy_makes_what_was_approved_stale(ward: Ward) -> None:
     assert ward.stages() == NOBODY_MOVED
 
 
+def test_a_push_that_changes_no_evidence_voids_no_approval(ward: Ward) -> None:
+    """Approvals are for the evidence and not for the commit; one whose own run was cancelled counts in the next."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    ward.write(thread, "ben", line)
+    ward.world.push(thread.number, "anna", {"README.md": "a typo less\n"})
+    pushed = ward.workflow.opened(thread)
+    assert [c["login"] for c in pushed.result["approvals"]["counted"]] == ["ben"]
+    assert ward.says(thread, "carla", line).decision == ("promoted", "approvals_met")
+
+
 def test_an_approval_grows_old(ward: Ward) -> None:
     """Seven days unless the policy says otherwise; the same people are asked again."""
     thread = ward.pull()
