@@ -302,6 +302,32 @@ def test_a_champion_whose_column_is_gone_is_told_by_name(tmp_path: Path) -> None
         measured(tmp_path, table, models, ["task: binary"], ["holdout.accuracy >= champion"], takes=[None, more])
 
 
+@pytest.mark.parametrize(
+    ("task", "truth", "why"),
+    [
+        ("multiclass", ["yes", "yes", "maybe"], "it predicts 'no', and y holds 'maybe', 'yes'"),
+        ("multiclass", [1, 0, 2], "it predicts 'yes', and y holds 0, 1, 2"),
+        ("binary", [0, 0, 0, 1], "it predicts 'yes', and y holds 0"),
+        ("binary", ["yes", "no", "no"], "no row has y = 1"),
+    ],
+)
+def test_labels_of_another_vocabulary_are_no_verdict(tmp_path: Path, task: str, truth: list[Any], why: str) -> None:
+    """Taken for negative, they would be right wherever the truth is: an accuracy that proves nothing."""
+    pd.DataFrame({"a": [1.0, -1.0, 2.0, 3.0][: len(truth)], "y": truth}).to_parquet(tmp_path / "rows.parquet")
+    place = custom.save(tmp_path / "m", custom.Labels())
+    files = {p.relative_to(place).as_posix(): p.read_bytes() for p in place.rglob("*") if p.is_file()}
+    text = (
+        "version: 1\nmodel: m\n"
+        f"holdout: {{data: {tmp_path}/rows.parquet, target: y, task: {task}, features: [a]}}\n"
+        "targets: {t: {alias: a, checks: [holdout.accuracy > 0.1]}}\n"
+    )
+    (policy,) = read_policies({"policy.yaml": text}, PATHS)
+    order = Order(policy, needs(policy.targets[0].checks), Version("m", 1), None, 11)
+    with pytest.raises(Undetermined) as caught:
+        run(order, MemoryRegistry(files={("m", 1): files}), lambda *_: None)
+    assert caught.value.why == why
+
+
 def test_a_row_without_a_target_is_an_error_unless_the_policy_drops_it(tmp_path: Path) -> None:
     """With the number of such rows, and the remedy."""
     table = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0], "y": [0, 1, 0, 1]})

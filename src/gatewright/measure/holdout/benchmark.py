@@ -18,6 +18,7 @@ from gatewright.measure.holdout.columns import Columns, read_columns
 from gatewright.measure.holdout.data import Table, locate
 from gatewright.measure.holdout.scorer import Limits, Scorer, Wants
 from gatewright.measure.holdout.tally import Batch, Label, Tally, align
+from gatewright.measure.holdout.words import first_words
 from gatewright.measure.metrics import METRICS
 from gatewright.paths import Path
 from gatewright.policy.model import Holdout, Latency, Policy
@@ -35,6 +36,8 @@ _SHARE, _PATIENCE = 1 / 6, 600.0
 
 #: the share of timed calls that may be answered otherwise than in a batch: rounding turns a label now and then
 _STRAYED = 0.05
+
+_SAME_WORDS = "Give the holdout's target the words that the model was trained on, in their type."
 
 #: told: what is going on, rows done, rows there are (0 where that says nothing)
 Progress = Callable[[str, int, int], None]
@@ -173,12 +176,21 @@ def _score(
     for rows, answers in _predicted(table, columns, scorers, clock):
         first = first or answers
         tally = tally or _tally(order, table, columns, scorers)
-        tally.update(_batch(order, rows, answers, scorers, tally))
+        _must_be_comparable(order, rows.target, answers, scorers, tally)
+        try:
+            tally.update(_batch(order, rows, answers, scorers, tally))
+        except ValueError as error:  # true is none of the classes 0 and 1
+            what = f"the models could not be compared with {table.uri}"
+            raise Undetermined(what, first_words(str(error)), _SAME_WORDS) from None
         done, dropped = done + len(rows.target), dropped + rows.dropped
         progress("scoring rows", done + dropped, total)
     if tally is None:
         fix = "Give it rows, or name another file in holdout.data."
         raise Undetermined(f"nothing could be scored on {table.uri}", "the holdout is empty", fix)
+    if order.holdout.task == "binary" and not tally.count(None)[:, 1].any():
+        positive, target = order.holdout.positive, order.holdout.target
+        fix = "Say positive: in the policy's holdout block as the column has it: 1 is not the text '1'."
+        raise Undetermined(f"nothing could be told from {table.uri}", f"no row has {target} = {positive!r}", fix)
     remark = f"{dropped} rows without a target were left out of {total}" if dropped else ""
     return tally.facts(f"holdout {table.uri} sha256 {table.sha256[:12]}"), remark, first
 
@@ -224,6 +236,26 @@ def _labels(table: Table, columns: Columns, scorers: Sequence[Scorer]) -> tuple[
     for batch in table.batches([columns.target]):
         found |= {label for label in batch.column(0).unique().to_pylist() if label is not None}
     return tuple(sorted(found, key=lambda label: (str(type(label)), label)))
+
+
+def _must_be_comparable(
+    order: Order, target: Any, answers: Sequence[Predictions], scorers: Sequence[Scorer], tally: Tally
+) -> None:
+    """Refuses labels of another vocabulary than the truth's: none would be right, and most rows may be negative."""
+    for answer, scorer in zip(answers, scorers, strict=True):
+        if answer.labels is None:
+            continue
+        if order.holdout.task == "multiclass":
+            odd = next((x for x in dict.fromkeys(answer.labels.tolist()) if x not in tally.labels), None)
+            known = ", ".join(map(repr, tally.labels[:10]))
+        else:
+            # Both are of one kind throughout, or the next batch tells.
+            (told, *_), (due, *_) = answer.labels[:1].tolist(), target[:1].tolist()
+            odd = None if isinstance(told, str) == isinstance(due, str) else told
+            known = repr(due)
+        if odd is not None:
+            why = f"it predicts {first_words(repr(odd), 80)}, and {order.holdout.target} holds {first_words(known)}"
+            raise Undetermined(f"{scorer.label} could not be compared with the truth", why, _SAME_WORDS)
 
 
 def _batch(order: Order, rows: Any, answers: Sequence[Predictions], scorers: Sequence[Scorer], tally: Tally) -> Batch:
