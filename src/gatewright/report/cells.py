@@ -85,6 +85,8 @@ def next_step(report: Report) -> str:
         return f"Promote it: gatewright promote {shlex.quote(str(report.candidate))} --to {report.target.name}"
     if waits_for_people(report):
         return f"Ask {people(report)} to approve {report.candidate}."
+    if report.decision.reason is Reason.CHECKS_FAILED and report.verdict and report.verdict.outcome == "inconclusive":
+        return "Measure on more rows, or in more calls, as the undecided checks say: none has failed."
     return report.decision.reason.next_step
 
 
