@@ -150,13 +150,14 @@ class _Objections:
 
 @dataclass(slots=True)
 class _Voice:
-    """What a person says in the end."""
+    """What a person says in the end. lifted: verb → the last objection of theirs that was taken back, and by what."""
 
     person: Person
     approval: Word | None = None
     veto: Word | None = None
     hold: Word | None = None
     lapsed: list[Word] = field(default_factory=list)
+    lifted: dict[str, tuple[Word, Word]] = field(default_factory=dict)
 
 
 def count(rules: tuple[Rule, ...], hearing: Hearing | None = None) -> Standing:
@@ -203,6 +204,21 @@ def questions(rules: tuple[Rule, ...], hearing: Hearing) -> tuple[tuple[str, Per
     return tuple(asked.values())
 
 
+def decisive(rules: tuple[Rule, ...], hearing: Hearing) -> frozenset[int]:
+    """Comments by which a version may move: approvals that count, and what took back an objection that would stand.
+
+    What is only recorded is not among them. That an objection might stand is enough.
+    """
+    voices, _ = _voices(listen(hearing))
+    floor = _floor(rules, voices, hearing)
+    words = [word for word, seats in zip(floor.approvals, floor.seats, strict=True) if _sits(seats)]
+    for verb, (said, by) in chain.from_iterable(v.lifted.items() for v in voices):
+        seats = [_seat(rule, said.person, hearing) for rule in rules]
+        if _may_object(said, verb, seats, hearing) or _doubts([seats]):
+            words.append(by)
+    return frozenset(w.comment for w in words if not w.recorded)
+
+
 def _voices(words: Sequence[Word]) -> tuple[list[_Voice], list[NotCounted]]:
     """What everyone says in the end, by their ids, so that the order of different people is of no account.
 
@@ -230,6 +246,7 @@ _IDLE = {
 def _hear(voice: _Voice, word: Word) -> bool:
     """Lets a word take effect; False if it changes nothing. One's last word on the matter is what one says."""
     before = (voice.approval, voice.veto, voice.hold)
+    stood = {w.verb: w for w in (voice.veto, voice.hold) if w}
     if word.verb == "approve":
         voice.approval, voice.veto = word, None
     elif word.verb == "reject":
@@ -240,6 +257,9 @@ def _hear(voice: _Voice, word: Word) -> bool:
         voice.veto = None
     else:
         voice.hold = word if word.verb == "hold" else None
+    stands = {w.verb for w in (voice.veto, voice.hold) if w}
+    voice.lifted = {verb: pair for verb, pair in voice.lifted.items() if verb not in stands}
+    voice.lifted |= {verb: (said, word) for verb, said in stood.items() if verb not in stands}
     return word.verb not in _IDLE or before != (voice.approval, voice.veto, voice.hold)
 
 
@@ -338,13 +358,17 @@ def _objections(words: Sequence[Word], verb: str, rules: Sequence[Rule], hearing
     for word in words:
         who = word.person
         of_person = [_seat(rule, who, hearing) for rule in rules]
-        own = verb == "hold" and {"requester", "pr_author"} & {*hearing.roles_of(who)}
-        if word.recorded or own or _sits(of_person):
+        if _may_object(word, verb, of_person, hearing):
             stand.append(Objection(who.login, who.id, word.at, word.url, word.reason))
         else:
             not_counted.append(_outside(word, of_person, rules))
             doubts += _doubts([of_person])
     return _Objections(tuple(stand), tuple(not_counted), tuple(doubts))
+
+
+def _may_object(word: Word, verb: str, of_person: Sequence[_Seat], hearing: Hearing) -> bool:
+    own = verb == "hold" and {"requester", "pr_author"} & {*hearing.roles_of(word.person)}
+    return bool(word.recorded or own or _sits(of_person))
 
 
 def _doubts(seats: Sequence[Sequence[_Seat]]) -> list[str]:

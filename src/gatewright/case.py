@@ -19,7 +19,7 @@ from gatewright.policy.model import Live, Policy, Target
 from gatewright.problem import Undetermined, UsageError
 from gatewright.registry import Registry
 from gatewright.subject import Model, Subject, Version
-from gatewright.thread import Membership, Person, Thread
+from gatewright.thread import Comment, Membership, Person, Thread
 
 #: what to do where no forge can be asked who somebody is
 SIGN_IN = (
@@ -47,6 +47,12 @@ class Audience(Protocol):
 
     def thread(self) -> Thread | None:
         """What was said so far; None if there is no thread. Raises Undetermined if it cannot be read in full."""
+
+    def confirm(self, comment: Comment) -> Comment | None:
+        """A comment as it stands this moment, with the app that wrote it; None if it is gone.
+
+        Raises Undetermined if it cannot be read.
+        """
 
     def member(self, team: str, person: Person) -> Membership:
         """Whether somebody is in a team `org/slug`. Never raises: "unreadable" is one of the answers."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from gatewright.approvals import Counted, Objection, Standing, count, questions
-from gatewright.case import SIGN_IN, Case, Gate
+from gatewright.approvals import Counted, Objection, Standing, count, decisive, questions
+from gatewright.case import SIGN_IN, Audience, Case, Gate
 from gatewright.comments import Verb
 from gatewright.hearing import Asked, Hearing, Question, Recorded, Word, listen, moment, roles
 from gatewright.ledger.entry import MOVED, Actor, Entry, Kind, Row, open_request
@@ -55,15 +55,37 @@ def heard(gate: Gate, case: Case, rules: tuple[Rule, ...], digest: str) -> Stand
 
 
 def hear(gate: Gate, case: Case, rules: tuple[Rule, ...], digest: str) -> Heard:
-    """The same, with everything that was listened to. Whoever is in which team is asked for anew each time."""
+    """The same, with everything that was listened to. Whoever is in which team is asked for anew each time.
+
+    Each comment that something hangs on is read again by itself before it counts. What is then found not to count may
+    let an earlier one take its place, so this goes on until nothing is left to be read.
+    """
     if not rules:
         return Heard(count(rules))
     audience = gate.audience
     hearing = _hearing(gate, case, digest, audience.thread() if audience else None)
-    asked = questions(rules, hearing)
+    confirmed: frozenset[int] = frozenset()
+    while True:
+        hearing = _with_teams(hearing, rules, audience)
+        fresh = decisive(rules, hearing) - confirmed
+        if audience is None or hearing.thread is None or not fresh:
+            return Heard(count(rules, hearing), hearing)
+        hearing = replace(hearing, thread=_confirmed(audience, hearing.thread, fresh))
+        confirmed |= fresh
+
+
+def _with_teams(hearing: Hearing, rules: tuple[Rule, ...], audience: Audience | None) -> Hearing:
+    """The hearing with every membership that counting needs to know, each asked for once."""
     member = audience.member if audience else _unasked
-    hearing = replace(hearing, teams={(team.casefold(), who.id): member(team, who) for team, who in asked})
-    return Heard(count(rules, hearing), hearing)
+    asked = {(team.casefold(), who.id): (team, who) for team, who in questions(rules, hearing)}
+    found = {key: member(*asked[key]) for key in asked if key not in hearing.teams}
+    return replace(hearing, teams={**hearing.teams, **found})
+
+
+def _confirmed(audience: Audience, thread: Thread, ids: frozenset[int]) -> Thread:
+    """The thread with some of its comments as they stand this moment; Undetermined where one cannot be read."""
+    now = (audience.confirm(c) if c.id in ids else c for c in thread.comments)
+    return replace(thread, comments=tuple(c for c in now if c is not None))
 
 
 def _unasked(team: str, person: Person) -> Membership:

@@ -234,8 +234,10 @@ def _fault(hearing: Hearing, comment: Comment, author: Person, command: Command)
     """Why a comment may not be listened to: reason code and detail, both "" if it may."""
     if author == GHOST:
         return "not_authorized", "the account is gone"
-    if not author.human or comment.app:
-        return "bot_comment", f"{comment.app or author.login} is no person"
+    if not author.human:
+        return "bot_comment", f"{author.login} is no person"
+    if comment.app and command.verb not in OBJECTING:
+        return "bot_comment", f"it was written by the app {comment.app} in {author.login}'s name"
     if comment.edited and not (command.verb in OBJECTING and comment.editor in (None, author)):
         return _edited(comment)
     if command.verb in OBJECTING:

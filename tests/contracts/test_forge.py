@@ -281,6 +281,59 @@ def test_an_edited_comment_says_so(place: Place) -> None:
     assert read.edited != "" and read.body == "/gate approve"
 
 
+def test_a_comment_is_confirmed_as_it_stands_now(place: Place) -> None:
+    """Another text than was read is an edit since; what is gone is not there."""
+    number = place.issue("anna")
+    kept, changed, gone = (place.say(number, "bert", "/gate approve\n\nfine") for _ in range(3))
+    read = thread_of(place, number).comments
+    place.edit(number, changed, "bert", "/gate reject")
+    place.delete(number, gone)
+    first, second, third = map(place.forge.confirm, read)
+    assert first == read[0] and first.id == kept
+    assert second is not None and second.edited and second.body == "/gate reject"
+    assert third is None
+
+
+@pytest.mark.parametrize("github", [True, False], indirect=True)
+def test_an_app_that_writes_in_somebodys_name_is_told(site: OnGitHub) -> None:
+    """By the comment alone, which is asked for once."""
+    number = site.issue("anna")
+    site.github.world.comment(number, "bert", "/gate approve").app = "helper"
+    (read,) = thread_of(site, number).comments
+    for _ in range(2):
+        confirmed = site.forge.confirm(read)
+        assert confirmed is not None and (confirmed.app, confirmed.author) == ("helper", read.author)
+    assert len(site.github.seen("GET /repos/acme/models/issues/comments/")) == 1
+
+
+@pytest.mark.parametrize("github", [False], indirect=True)
+def test_a_comment_that_slips_to_a_page_already_read_is_read(site: OnGitHub) -> None:
+    """Somebody deletes an early comment between two pages, and the veto that began the second ends the first."""
+    number = site.issue("anna")
+    first, *_ = (site.say(number, "bert", str(n)) for n in range(100))
+    veto = site.say(number, "carl", "/gate reject")
+
+    def tidy() -> None:
+        site.delete(number, first)
+        site.say(number, "bert", "/gate approve")
+
+    site.github.fault(Does(lambda: None), on=f"issues/{number}/comments")
+    site.github.fault(Does(tidy), on=f"issues/{number}/comments")
+    assert veto in [c.id for c in thread_of(site, number).comments]
+    assert len(site.github.seen(f"issues/{number}/comments")) == 6
+
+
+@pytest.mark.parametrize("github", [False], indirect=True)
+def test_a_thread_that_never_holds_still_is_not_half_read(site: OnGitHub) -> None:
+    """Two readings in a row have to agree."""
+    number = site.issue("anna")
+    for n in range(100):
+        site.say(number, "bert", str(n))
+    site.github.fault(Does(lambda: site.say(number, "bert", "and")), on=f"issues/{number}/comments", times=9)
+    with pytest.raises(Undetermined, match="comments come and go while they are read"):
+        site.forge.thread(number)
+
+
 def test_a_deleted_comment_is_gone(place: Place) -> None:
     """To delete an approval is to withdraw it."""
     number = place.issue("anna")

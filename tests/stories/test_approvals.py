@@ -140,6 +140,19 @@ def test_every_approval_that_does_not_count_is_explained_where_people_look(ward:
     assert ward.stages() == NOBODY_MOVED
 
 
+def test_an_app_that_writes_in_a_persons_name_decides_nothing(ward: Ward) -> None:
+    """Neither its approval nor its command is the person's."""
+    thread = ward.pull()
+    line = ward.asked(thread)
+    ward.write(thread, "ben", line).app = "helper"
+    step = ward.says(thread, "carla", line)
+    assert (step.decision, ward.told(step)) == (("pending", "approvals_missing"), {"ben": "bot_comment"}), step
+    assert "it was written by the app helper in ben's name" in ward.own(thread)[0]
+    asked = ward.write(thread, "anna", f"/gate promote {ward.model}/1 to clinic")
+    asked.app = "helper"
+    assert ward.workflow.commented(thread, asked).decision == ("noop", "bot_comment")
+
+
 def test_a_stricter_policy_makes_what_was_approved_stale(ward: Ward) -> None:
     """No verdict and no approval outlives the rules it was given under."""
     thread = ward.pull()

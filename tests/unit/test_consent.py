@@ -71,11 +71,11 @@ class Desk:
             audience=None if deaf else ThreadAudience(self.forge, 1),
         )
 
-    def says(self, who: Person, body: str) -> Comment:
-        """Somebody comments."""
+    def says(self, who: Person, body: str, app: str = "") -> Comment:
+        """Somebody comments, or an app in their name."""
         self.moment += timedelta(minutes=1)
         at, id = self.moment.strftime("%Y-%m-%dT%H:%M:%SZ"), next(self._ids)
-        said = Comment(id, who, body, at, url=f"memory:issues/1#{id}")
+        said = Comment(id, who, body, at, url=f"memory:issues/1#{id}", app=app)
         self.keep(*self.forge.threads[1].comments, said)
         self.moment += timedelta(seconds=2)
         return said
@@ -202,6 +202,63 @@ def test_taking_back_is_written_down_too(desk: Desk) -> None:
         desk.promote(BEN)
     words = [e.kind for e in desk.entries(*SAID)]
     assert words == ["approved", "withdrawn", "vetoed", "unvetoed", "held", "released"]
+
+
+def test_an_app_in_somebodys_name_approves_nothing(desk: Desk) -> None:
+    """It is found out before it counts; what the person said before that in person is what they say."""
+    desk.says(BEN, "/gate approve", app="helper")
+    desk.says(CARLA, "/gate approve")
+    report = desk.promote(CARLA)
+    assert ended(report) == ("pending", "approvals_missing")
+    (refused,) = report.standing.not_counted
+    assert (refused.login, refused.because) == ("ben", "bot_comment")
+    assert refused.detail == "it was written by the app helper in ben's name"
+    assert [e.actor.login for e in desk.entries("approved")] == ["carla"]
+    desk.says(BEN, "/gate approve")
+    desk.says(BEN, "/gate approve", app="helper")
+    assert ended(desk.promote(BEN)) == ("promoted", "approvals_met")
+
+
+@pytest.mark.parametrize(
+    ("objection", "lift", "kind"),
+    [("reject", "unreject", "vetoed"), ("reject", "approve", "vetoed"), ("hold", "unhold", "held")],
+)
+@pytest.mark.parametrize("recorded", [True, False])
+def test_an_app_in_somebodys_name_lifts_no_objection(
+    desk: Desk, objection: str, lift: str, kind: str, recorded: bool
+) -> None:
+    """Neither one that the ledger holds nor one that was said just now."""
+    desk.says(BEN, f"/gate {objection}")
+    if recorded:
+        desk.promote(BEN)
+    desk.says(BEN, f"/gate {lift}", app="helper")
+    desk.says(ANNA, "/gate approve")
+    desk.says(CARLA, "/gate approve")
+    assert str(desk.promote(CARLA).decision.reason) == kind
+    assert desk.entries("unvetoed", "released") == [] and desk.holder() is None
+
+
+def test_an_objection_stands_whoever_wrote_it(desk: Desk) -> None:
+    """GitHub need not tell of an app, and an objection only ever blocks."""
+    desk.says(BEN, "/gate reject", app="helper")
+    assert ended(desk.promote(BEN)) == ("refused", "vetoed")
+
+
+def test_an_approval_that_cannot_be_read_again_leaves_all_open(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no proof of a person; that of somebody whom nobody asks is not read again."""
+    down = Undetermined("could not read comment 100 again", "GitHub is silent", "Try again.")
+
+    def broken(comment: Comment) -> Comment | None:
+        raise down
+
+    monkeypatch.setattr(desk.forge, "confirm", broken)
+    desk.says(DORA, "/gate approve")
+    assert ended(desk.promote(ANNA)) == ("pending", "approvals_missing")
+    desk.says(BEN, "/gate approve")
+    desk.says(CARLA, "/gate approve")
+    with pytest.raises(Undetermined, match="GitHub is silent"):
+        desk.promote(CARLA)
+    assert (desk.entries("approved"), desk.holder()) == ([], None)
 
 
 def test_a_veto_outlives_its_comment(desk: Desk) -> None:

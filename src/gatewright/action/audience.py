@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatewright.forge import Forge, Membership, Person, Thread
+from gatewright.forge import Comment, Forge, Membership, Person, Thread
 from gatewright.problem import Undetermined
 
 
@@ -24,6 +24,10 @@ class ThreadAudience:
             found = self._forge.thread(self._number)
         self._present = frozenset(c.author for c in found.comments if c.author) if found else frozenset()
         return found
+
+    def confirm(self, comment: Comment) -> Comment | None:
+        """A comment as it stands, with the app that wrote it."""
+        return self._forge.confirm(comment)
 
     def member(self, team: str, person: Person) -> Membership:
         """Whether somebody is in a team. The forge is asked by login, so that must still be the person's."""

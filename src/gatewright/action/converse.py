@@ -28,6 +28,9 @@ from gatewright.subject import Subject
 #: the end of what was only answered, and acknowledged with that
 ANSWERED = "answered"
 
+#: what moves a version if the policy asks nobody
+_MOVING = ("promote", "rollback")
+
 #: how a decision is acknowledged under the comment that led to it
 SIGNS: Mapping[str, Reaction] = {
     "promoted": "rocket",
@@ -55,6 +58,12 @@ def obey(job: Job) -> Ended:
     command = _filled(command, thread)
     if job.intent.model and command.model and job.intent.model != command.model:
         return _silent(job, f"the comment is about {command.model}, and this workflow about {job.intent.model}")
+    if command.verb in _MOVING:
+        now = job.forge.confirm(said)
+        if now is None:
+            return _silent(job, "the comment was deleted")
+        if now.app:
+            return _answered(job, Reason.BOT_COMMENT, f"The app {now.app} wrote it in a person's name.")
     return _acknowledged(_heard(job, thread, said, command), thread, said, command)
 
 

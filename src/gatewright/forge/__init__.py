@@ -96,6 +96,12 @@ class Forge(Protocol):
     def thread(self, number: int) -> Thread | None:
         """An issue or pull request with all its comments."""
 
+    def confirm(self, comment: Comment) -> Comment | None:
+        """A comment of a thread as it stands this moment, and the app that wrote it, of which a thread need not tell.
+
+        None if it is gone.
+        """
+
     def changed_files(self, number: int) -> tuple[str, ...] | None:
         """The paths that a pull request changes."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from gatewright.forge import Comment, Person, Thread
 from gatewright.forge.graphql import NoGraphQL
 from gatewright.forge.marker import key_of
+from gatewright.forge.rest import PAGE
 from gatewright.forge.site import Site, from_graphql, from_rest
 from gatewright.problem import Undetermined
 from gatewright.thread import requested
@@ -49,6 +50,9 @@ QUERY = f"""query(
 
 #: GitHub's REST interface tells no more commits of a pull request than this
 _MOST_COMMITS = 250
+
+#: how often a thread of several pages is read for two readings to agree
+_READINGS = 4
 
 _COAUTHOR = re.compile(r"(?im)^co-authored-by:.*<(?P<id>\d+)\+(?P<login>[\w-]+)@users\.noreply\.[\w.-]+>[ \t]*$")
 
@@ -151,7 +155,7 @@ def _by_rest(site: Site, number: int) -> Thread | None:
     issue = site.rest.get(what, *site.path, "issues", str(number))
     if issue is None:
         return None
-    comments = site.rest.pages(what, *site.path, "issues", str(number), "comments")
+    comments = _steady_comments(site, what, number, issue["comments"])
     if comments is None:
         return None
     thread = Thread(
@@ -165,11 +169,55 @@ def _by_rest(site: Site, number: int) -> Thread | None:
     return _with_commits(site, thread) if issue.get("pull_request") else thread
 
 
+def _steady_comments(site: Site, what: str, number: int, expected: int) -> list[Any] | None:
+    """All comments, over as many pages as there are. expected: how many the issue says that it has.
+
+    Pages are counted off by place, so a comment that is deleted between two of them moves another one across the seam,
+    unread: perhaps a veto. Then the deleted one was read, and is not read again. So several pages are read until two
+    readings in a row are the same.
+    """
+    before: list[Any] | None = None
+    for _ in range(_READINGS):
+        told = site.rest.pages(what, *site.path, "issues", str(number), "comments")
+        if told is None or max(len(told), expected) < PAGE or told == before:
+            return told
+        before = told
+    why = f"comments come and go while they are read, {_READINGS} times over"
+    raise Undetermined(f"could not {what}", why, "Try again when the thread is quiet.")
+
+
 def _comment_of_rest(told: dict[str, Any]) -> Comment:
-    """REST does not tell of edits, only of changes: a comment that was touched counts as edited."""
+    """REST does not tell of edits, only of changes: a comment that was touched counts as edited.
+
+    It tells seconds: an edit within the second of the writing leaves no trace here, as it does over GraphQL.
+    """
     edited = told["updated_at"] if told["updated_at"] != told["created_at"] else ""
-    author = from_rest(told["user"])
-    return Comment(int(told["id"]), author, told["body"] or "", told["created_at"], edited, url=told["html_url"])
+    author, app = from_rest(told["user"]), told.get("performed_via_github_app")
+    return Comment(
+        int(told["id"]),
+        author,
+        told["body"] or "",
+        told["created_at"],
+        edited,
+        url=told["html_url"],
+        app=str(app.get("slug") or app.get("name") or "(unnamed)") if app else "",
+    )
+
+
+def confirm(site: Site, comment: Comment) -> Comment | None:
+    """A comment as it stands this moment, with the app that wrote it, of which GraphQL does not tell.
+
+    None if it is gone.
+    Another text than the one that was read is an edit since. When it was touched is no proof of one: hiding it touches
+    it, too, and where edits are told they were told already.
+    """
+    told = site.rest.get(f"read comment {comment.id} again", *site.path, "issues", "comments", str(comment.id))
+    if told is None:
+        return None
+    now = _comment_of_rest(told)
+    same = now.body.strip().splitlines() == comment.body.strip().splitlines()
+    edited = comment.edited if same else now.edited or now.created
+    return replace(comment, author=now.author, body=now.body, edited=edited, app=now.app)
 
 
 def _with_commits(site: Site, thread: Thread) -> Thread:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from gatewright.forge import (
     Check,
+    Comment,
     Deployment,
     Files,
     Membership,
@@ -61,6 +63,7 @@ class GitHubForge:
         self._site = Site(rest, GraphQL(rest, graphql_url), owner, name)
         self._teams = people.Teams(Rest(api_url, team_token, waiting) if team_token else rest)
         self._me: Person | None = None
+        self._apps: dict[int, str] = {}
         self.address = f"{repository} on {(urlsplit(api_url).hostname or '').removeprefix('api.')}"
 
     def default_branch(self) -> str:
@@ -70,6 +73,16 @@ class GitHubForge:
     def thread(self, number: int) -> Thread | None:
         """An issue or pull request with all its comments."""
         return conversation.read(self._site, number, self.viewer)
+
+    def confirm(self, comment: Comment) -> Comment | None:
+        """A comment as it stands, and the app that wrote it; asked for once, since no app is added to it later."""
+        if comment.id not in self._apps:
+            found = conversation.confirm(self._site, comment)
+            if found is None:
+                return None
+            self._apps[comment.id] = found.app
+            comment = found
+        return replace(comment, app=self._apps[comment.id])
 
     def changed_files(self, number: int) -> tuple[str, ...] | None:
         """The paths that a pull request changes, the former names of moved files among them."""

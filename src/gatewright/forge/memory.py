@@ -43,8 +43,13 @@ class MemoryForge:
         return f"refs/heads/{self.branch}"
 
     def thread(self, number: int) -> Thread | None:
-        """An issue or pull request with all its comments."""
-        return self.threads.get(number)
+        """An issue or pull request with all its comments, which do not tell whether an app wrote them."""
+        found = self.threads.get(number)
+        return found and replace(found, comments=tuple(replace(c, app="") for c in found.comments))
+
+    def confirm(self, comment: Said) -> Said | None:
+        """A comment as it stands, and the app that wrote it."""
+        return next((c for t in self.threads.values() for c in t.comments if c.id == comment.id), None)
 
     def changed_files(self, number: int) -> tuple[str, ...] | None:
         """The paths that a pull request changes."""

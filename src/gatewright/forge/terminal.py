@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from gatewright.forge import Check, Deployment, Files, Membership, Person, Posted, Reaction, Thread
+from gatewright.forge import Check, Comment, Deployment, Files, Membership, Person, Posted, Reaction, Thread
 from gatewright.problem import Undetermined
 
 _WHY, _FIX = "no GitHub repository is known here", "Run it as the Action, or in a workflow of the repository."
@@ -23,6 +23,10 @@ class NoForge:
 
     def thread(self, number: int) -> Thread | None:
         """There is none."""
+        return None
+
+    def confirm(self, comment: Comment) -> Comment | None:
+        """There are no comments."""
         return None
 
     def changed_files(self, number: int) -> tuple[str, ...] | None:

@@ -60,7 +60,16 @@ def _comment(call: Call, thread: Thread, made: Comment) -> dict[str, Any]:
         "html_url": f"https://github.com/{call.repository.full_name}/{page}/{thread.number}#issuecomment-{made.id}",
         "created_at": made.created,
         "updated_at": made.updated,
+        "performed_via_github_app": _app(made.app) if made.app else None,
     }
+
+
+def _app(slug: str) -> dict[str, Any]:
+    """A GitHub App as REST shows it beside what it wrote."""
+    links = dict.fromkeys(("external_url", "html_url"), f"https://github.com/apps/{slug}")
+    at = dict.fromkeys(("created_at", "updated_at"), "2026-11-23T09:00:00Z")
+    about = {"id": 37, "node_id": "MDExOkludGVncmF0aW9uMQ==", "slug": slug, "name": slug.title(), "description": None}
+    return {**about, **links, **at, "owner": _user(None), "permissions": {"issues": "write"}, "events": []}
 
 
 def _issue(call: Call, thread: Thread) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Token:
 
 @dataclass
 class Comment:
-    """A comment. edited: when its text was last changed, by whom."""
+    """A comment. edited: when its text was last changed, by whom. app: the GitHub App that wrote it for its author."""
 
     id: int
     author: Account | None
@@ -47,6 +47,7 @@ class Comment:
     editor: Account | None = None
     minimized: bool = False
     reactions: list[tuple[str, str]] = field(default_factory=list)
+    app: str = ""
 
 
 @dataclass
