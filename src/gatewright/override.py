@@ -13,6 +13,9 @@ from gatewright.report.model import Report
 from gatewright.thread import Membership
 from gatewright.verdict import Result, Verdict
 
+#: what stands beside the name of somebody who overrode, where GitHub did not say who it is
+UNPROVED = "a name that only this machine gives, not proved by GitHub"
+
 
 def overridden(
     report: Report, actor: Actor, member: Callable[[str], Membership], stop: Decision | None = None
@@ -33,7 +36,8 @@ def overridden(
         return replace(report, decision=Decision("refused", Reason.NOT_AUTHORIZED, _not_named(report, actor)))
     kind: Kind = "rolled_back" if report.rollback else "promoted"
     verdict = report.verdict and waive(report.verdict, actor)
-    decision = Decision(kind, Reason.OVERRIDDEN, f"{actor.login} overrode the policy: {report.why}")
+    who = actor.login if actor.proved else f"{actor.login} ({UNPROVED})"
+    decision = Decision(kind, Reason.OVERRIDDEN, f"{who} overrode the policy: {report.why}")
     return replace(report, decision=decision, verdict=verdict, against=against)
 
 

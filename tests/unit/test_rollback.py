@@ -16,13 +16,14 @@ from gatewright.ladder import MARK, holding
 from gatewright.ledger.entry import Actor, Entry, open_intent
 from gatewright.ledger.memory import MemoryLedger
 from gatewright.measure import PATHS
-from gatewright.override import named, seated
+from gatewright.override import UNPROVED, named, seated
 from gatewright.policy.load import read_policies
 from gatewright.policy.model import Approver, Policy
 from gatewright.problem import Undetermined, UsageError
 from gatewright.registry import Logged, Run
 from gatewright.registry.memory import MemoryRegistry
 from gatewright.rehearsal import rehearse
+from gatewright.report.cells import who
 from gatewright.report.model import Report
 from gatewright.rollback import Wish
 from gatewright.subject import Model, Step, Subject, Version
@@ -314,6 +315,23 @@ def test_an_override_waives_failed_checks_and_missing_approvals() -> None:
     assert report.verdict.results[0].because == "waived by octo; 0.5 is not above 0.9"
     assert report.against == ("run.accuracy > 0.9: 0.5 is not above 0.9",)
     assert scene.holder == BAD
+
+
+@pytest.mark.parametrize(
+    ("actor", "told"),
+    [
+        (Actor("octo"), f"octo ({UNPROVED}) overrode the policy: hot fix"),
+        (Actor("octo", 7, "github"), "octo overrode the policy: hot fix"),
+        (Actor("octo", None, "github"), "octo overrode the policy: hot fix"),
+    ],
+)
+def test_an_override_says_whether_github_knows_who_it_is(actor: Actor, told: str) -> None:
+    """A machine may call its user anything; the move goes ahead, and the record claims no more than it knows."""
+    scene = climbed()
+    ours = replace(scene.gate(), actor=actor)
+    report = story.promote(ours, Subject("fraud", BAD), "production", why="hot fix", override=True)
+    assert (ended(report), report.decision.detail) == (("promoted", "overridden"), told)
+    assert who(scene.last()) == ("octo" if actor.via == "github" else "octo (not proved)")
 
 
 def test_an_override_stands_in_for_approvals() -> None:

@@ -66,6 +66,11 @@ class Actor:
     via: str = "command line"
     url: str = ""
 
+    @property
+    def proved(self) -> bool:
+        """Whether GitHub says who it is. Otherwise the machine does, on which anybody may take any name."""
+        return self.via == "github" or self.id is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from gatewright.decision import Reason
-from gatewright.ledger.entry import MOVED, Row
+from gatewright.ledger.entry import MOVED, Entry, Row
 from gatewright.policy.model import Champion
 from gatewright.quantity import Quantity
 from gatewright.report.model import Report
@@ -104,6 +104,12 @@ def _promotable(report: Report) -> bool:
 def instead(row: Row) -> str:
     """Whom a version replaced, where the entry says so: `, was v3`."""
     return f", was v{row.replaces}" if row.kind in MOVED and row.replaces not in (None, row.version) else ""
+
+
+def who(entry: Entry) -> str:
+    """Who did it; beside an override, whether that is only what the machine said."""
+    unproved = "override" in entry.details and not entry.actor.proved
+    return f"{entry.actor.login} (not proved)" if unproved else entry.actor.login
 
 
 def minute(at: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from gatewright.approvals import Counted, NotCounted
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import PolicyError, Undetermined, UsageError
-from gatewright.report.cells import by_urgency, cells, instead, minute, next_step
+from gatewright.report.cells import by_urgency, cells, instead, minute, next_step, who
 from gatewright.report.course import svg
 from gatewright.report.elements import listed as _list
 from gatewright.report.elements import signed as _signed
@@ -376,9 +376,9 @@ def _event(row: Row, entry: Entry | None) -> tuple[str, ...]:
     why = gone if entry is None else text(" · ".join(filter(None, (entry.reason, entry.text))))
     if entry is not None and "override" in entry.details:
         why = f'<span class="overridden">{why}</span>'
-    who = row.by if entry is None else entry.actor.login
+    by = row.by if entry is None else who(entry)
     when = f'<time datetime="{text(row.at)}">{text(minute(row.at))}</time>'
-    return (str(row.n), when, text(who), text(what), why, f"<code>{text(row.digest[:12])}</code>")
+    return (str(row.n), when, text(by), text(what), why, f"<code>{text(row.digest[:12])}</code>")
 
 
 def _audit(audit: Audit) -> tuple[str, str]:

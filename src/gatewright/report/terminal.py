@@ -13,7 +13,7 @@ from rich.text import Text
 
 from gatewright.ledger.entry import Entry, Row
 from gatewright.problem import GatewrightError, PolicyError, Undetermined, UsageError
-from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step, tally
+from gatewright.report.cells import SIGNS, by_urgency, cells, instead, next_step, tally, who
 from gatewright.report.live import ARMS, OUTCOMES, Outcome, arms, outcomes, remarks
 from gatewright.report.live import headline as of_split
 from gatewright.report.live import next_step as after_split
@@ -308,7 +308,7 @@ def _event(row: Row, entry: Entry | None) -> tuple[str, ...]:
         )
     closing = f"closes {entry.closes}" if entry.closes is not None else ""
     why = " · ".join(part for part in (entry.reason, entry.text, closing) if part)
-    return str(row.n), _moment(entry.at)[:19], entry.actor.login, what, why, row.digest[:8]
+    return str(row.n), _moment(entry.at)[:19], who(entry), what, why, row.digest[:8]
 
 
 def _moment(at: str) -> str:

@@ -10,6 +10,7 @@ from gatewright.ledger.entry import MOVED, Row
 from gatewright.policy.explain import agreement
 from gatewright.policy.model import Policy, Target
 from gatewright.report.cells import SIGNS, instead
+from gatewright.report.cells import who as doer
 from gatewright.verdict import Status
 
 _DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
@@ -121,11 +122,11 @@ def summary(account: Account) -> tuple[str, str]:
 
 
 def who(event: Event) -> str:
-    """Who did it, with the id where it is known."""
+    """Who did it, with the id where it is known; beside an override without one, that nobody proved it."""
     if event.entry is None:
         return event.row.by
     actor = event.entry.actor
-    return actor.login if actor.id is None else f"{actor.login} (id {actor.id})"
+    return doer(event.entry) if actor.id is None else f"{actor.login} (id {actor.id})"
 
 
 def overridden(event: Event) -> bool:
