@@ -156,6 +156,7 @@ def test_what_was_rolled_back_returns_only_by_an_override_that_is_shown_in_red(d
     told = desk.promote(2, "--override", "--reason", "the alarm was false", "--html", "report.html")
     assert (told["decision"], told["reason"], told["why"]) == ("promoted", "overridden", "the alarm was false")
     assert "was rolled back from production by octo" in told["overridden"][0]
+    assert "not proved by GitHub" in told["detail"] and "octo (not proved)" in desk.type("history", desk.model).out
     assert '<div class="said overridden">' in (desk.folder / "report.html").read_text(encoding="utf-8")
     assert desk.moves()[-1] == ("overridden", 2, 1)
 
