@@ -189,7 +189,7 @@ def _steady_comments(site: Site, what: str, number: int, expected: int) -> list[
 def _comment_of_rest(told: dict[str, Any]) -> Comment:
     """REST does not tell of edits, only of changes: a comment that was touched counts as edited.
 
-    It tells seconds: an edit within the second of the writing leaves no trace here, as it does over GraphQL.
+    It tells seconds: an edit within the second of the writing leaves no trace here. GraphQL would tell of it.
     """
     edited = told["updated_at"] if told["updated_at"] != told["created_at"] else ""
     author, app = from_rest(told["user"]), told.get("performed_via_github_app")
@@ -207,9 +207,8 @@ def _comment_of_rest(told: dict[str, Any]) -> Comment:
 def confirm(site: Site, comment: Comment) -> Comment | None:
     """A comment as it stands this moment, with the app that wrote it, of which GraphQL does not tell.
 
-    None if it is gone.
-    Another text than the one that was read is an edit since. When it was touched is no proof of one: hiding it touches
-    it, too, and where edits are told they were told already.
+    None if it is gone. Another text than the one that was read is an edit since. When it was touched is no proof of
+    one, for more than edits touch it, and where edits are told they were told already.
     """
     told = site.rest.get(f"read comment {comment.id} again", *site.path, "issues", "comments", str(comment.id))
     if told is None:
