@@ -467,6 +467,9 @@ def _said(found: Mapping[str, Any], **told: str) -> Said:
 _SUBJECT = {"run": "run", "source": "source", "model_id": "logged model", "artifact": "files"}
 ORIGINS: Mapping[str, str] = {"lineage.git_commit": "git commit", "lineage.dataset": "training data"}
 
+#: those that the ledger alone can tell
+_SCORED: Mapping[str, str] = {"benchmark.files": "scored files"}
+
 
 def _origins(n: int, evidence: Mapping[str, Any]) -> Iterator[Origin]:
     subject = _mapping(evidence.get("subject"))
@@ -475,9 +478,9 @@ def _origins(n: int, evidence: Mapping[str, Any]) -> Iterator[Origin]:
             yield Origin(what, _text(subject[key]), f"ledger entry {n}")
     for fact in _list(evidence.get("facts")):
         known = fact.get("who") == "candidate" and fact.get("state") == "known"
-        if known and fact.get("path") in ORIGINS:
-            told = f"ledger entry {n}, {_text(fact.get('source'))}"
-            yield Origin(ORIGINS[str(fact["path"])], _text(fact.get("value")), told)
+        asked = {**ORIGINS, **_SCORED}.get(_text(fact.get("path")))
+        if known and asked:
+            yield Origin(asked, _text(fact.get("value")), f"ledger entry {n}, {_text(fact.get('source'))}")
 
 
 def _holdout(benchmark: Entry | None) -> Iterator[Origin]:

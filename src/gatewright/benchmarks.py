@@ -7,15 +7,17 @@ a check reads is what the entry holds, also in the run that wrote it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gatewright.canonical import canonical, digest_of, plain
 from gatewright.case import Case, Gate
-from gatewright.evidence import Fact, needs
+from gatewright.decision import Decision, Reason
+from gatewright.evidence import Evidence, Fact, needs
 from gatewright.ledger.entry import Kind, Row
 from gatewright.measure.holdout.benchmark import FAMILIES, Benchmark, Order, unreadable
+from gatewright.measure.holdout.files import FILES, digest_now
 from gatewright.paths import Path
 from gatewright.problem import Undetermined
 from gatewright.quantity import Interval, is_finite
@@ -27,10 +29,14 @@ KIND: Kind = "benchmarked"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The facts of a benchmark, with remarks; both empty where no check asks for one."""
+    """The facts of a benchmark, with remarks; both empty where no check asks for one.
+
+    scored: the digest of the candidate's files as this very run has scored them, "" where it read a record.
+    """
 
     facts: tuple[Fact, ...] = ()
     notes: tuple[str, ...] = ()
+    scored: str = ""
 
 
 def benchmarked(gate: Gate, case: Case, *, anew: bool = False) -> Measured:
@@ -51,6 +57,30 @@ def benchmarked(gate: Gate, case: Case, *, anew: bool = False) -> Measured:
     except Undetermined as error:
         return Measured(unreadable(order.needs, f"{error.what}: {error.why}"), (error.fix,))
     return _record(gate, case, key, made, seen)
+
+
+def replaced(gate: Gate, case: Case, evidence: Evidence, scored: str) -> Decision | None:
+    """Why a move is not to be made: the candidate's files are not those that the benchmark's numbers are of.
+
+    The files are fetched again, unless this very run has `scored` them. Raises Undetermined where they cannot be.
+    """
+    was = _files(evidence.facts)
+    if not was and all(f.state == "unreadable" for f in evidence.facts if f.path.family in FAMILIES):
+        return None
+    if not scored:
+        gate.progress(f"fetching {case.candidate}", 0, 0)
+    now = scored or digest_now(case.candidate, gate.registry)
+    if now == was:
+        return None
+    detail = (
+        f"the files of {case.candidate} are not those that were scored: {was[:19] or 'unknown'} then, {now[:19]} now"
+    )
+    return Decision("error", Reason.CANDIDATE_CHANGED, f"{detail}; --rebenchmark scores them as they are")
+
+
+def _files(facts: Iterable[Fact]) -> str:
+    """The digest of the candidate's files that a benchmark scored."""
+    return next((str(f.value) for f in facts if f.path == FILES and f.who == "candidate"), "")
 
 
 def _order(gate: Gate, case: Case) -> Order:
@@ -74,7 +104,10 @@ def _versions(order: Order) -> tuple[Any, ...]:
 
 
 def _recorded(gate: Gate, key: str, rows: tuple[Row, ...], after: int = -1) -> Measured | None:
-    """The newest record of a benchmark, of those after an entry's number."""
+    """The newest record of a benchmark, of those after an entry's number.
+
+    One that does not say which files it is of counts as not there: there is nothing to hold the files against.
+    """
     model = gate.policy.model
     for row in reversed(rows):
         if row.kind != KIND or row.n <= after:
@@ -89,7 +122,9 @@ def _recorded(gate: Gate, key: str, rows: tuple[Row, ...], after: int = -1) -> M
                 f"{FILE} is gone",
                 "Run gatewright audit verify; --rebenchmark measures anew.",
             )
-        return _read(content)
+        found = _read(content)
+        if _files(found.facts):
+            return found
     return None
 
 
@@ -104,7 +139,8 @@ def _record(gate: Gate, case: Case, key: str, made: Benchmark, seen: tuple[Row, 
         return None if _recorded(gate, key, rows, last) else entry
 
     append(gate, build, {FILE: content})
-    return _recorded(gate, key, gate.ledger.rows(gate.policy.model), last) or _read(content)
+    found = _recorded(gate, key, gate.ledger.rows(gate.policy.model), last) or _read(content)
+    return replace(found, scored=_files(made.facts))
 
 
 def _content(made: Benchmark) -> bytes:

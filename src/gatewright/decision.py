@@ -120,7 +120,7 @@ class Reason(Enum):
     CANDIDATE_CHANGED = (
         "candidate_changed",
         "The candidate's evidence changed while the decision was made.",
-        "Run the same command again: it judges what is there now.",
+        "Run the same command again: it judges what is there now. Replaced files are scored anew with --rebenchmark.",
     )
     CHAMPION_CHANGED = (
         "champion_changed",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from gatewright import ladder
 from gatewright.approvals import Standing
-from gatewright.benchmarks import benchmarked
+from gatewright.benchmarks import Measured, benchmarked, replaced
 from gatewright.canonical import plain
 from gatewright.case import SIGN_IN, Case, Gate, Torn, look, read
 from gatewright.consent import hear, heard, record_words, requester
@@ -63,7 +63,7 @@ def promote(gate: Gate, subject: Subject, to: str, *, why: str = "", override: b
     report = replace(report, notes=(*notes, *report.notes), why=why)
     if override:
         report = overridden(report, gate.actor, _member_of(gate), stop)
-    return _carry_out(gate, case, report, lambda c: _measure(gate, c))
+    return _carry_out(gate, case, report, lambda c: _measure(gate, c, benchmarked(gate, c)))
 
 
 def rollback(gate: Gate, wish: Wish) -> Report:
@@ -182,12 +182,13 @@ def judged_for(gate: Gate, case: Case, *, record: bool = False) -> Report:
 
     record: the ledger keeps the words and outcomes that counted, as for a promotion.
     """
-    evidence = _measure(gate, case, anew=gate.rebenchmark, record=record)
+    found = benchmarked(gate, case, anew=gate.rebenchmark)
+    evidence = _measure(gate, case, found, record=record)
     verdict = judge(case.target.checks, evidence)
     standing = (_agreed if record else heard)(gate, case, case.target.approvals, evidence.digest)
     decision = decide(verdict, standing)
     report = Report(decision, gate.policy, case.target, case.candidate, case.holding, evidence, verdict, standing)
-    return replace(report, notes=standing.notes)
+    return replace(report, notes=standing.notes, scored=found.scored)
 
 
 def _back(gate: Gate, case: Case, wish: Wish, decision: Decision, **found: Any) -> Report:
@@ -202,6 +203,10 @@ def _carry_out(
     """Moves what is to be moved, and records whatever is to be recorded."""
     if not report.moved or report.evidence is None:
         return _record(gate, case, report)
+    # Before the lock is taken: fetching may outlast its lease.
+    swapped = replaced(gate, case, report.evidence, report.scored)
+    if swapped is not None:
+        return replace(report, decision=swapped, against=())
     kind: Ending = "rolled_back" if report.rollback else "overridden" if report.against else "promoted"
     details = {"override": {"by": plain(gate.actor), "against": list(report.against)}} if report.against else {}
     order = Order(case, report.evidence, report.decision, kind, report.why, details, leaving)
@@ -232,8 +237,7 @@ def _tidied(gate: Gate) -> tuple[str, ...]:
         )
 
 
-def _measure(gate: Gate, case: Case, *, anew: bool = False, record: bool = False) -> Evidence:
-    found = benchmarked(gate, case, anew=anew)
+def _measure(gate: Gate, case: Case, found: Measured, *, record: bool = False) -> Evidence:
     facts, notes = observed(gate, case, record=record)
     given, said = (*found.facts, *facts), (*found.notes, *notes)
     return measure(gate.policy, case.target, case.candidate, case.champion, gate.registry, gate.now(), given, said)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from contracts.conftest import through_client
-from gatewright.connection import Connection, connect
+from gatewright.connection import Connection, connect, rest
 from gatewright.connection.refusal import address_of
 from gatewright.ledger.entry import Entry
 from gatewright.ledger.mlflow import MlflowLedger
@@ -323,3 +323,32 @@ def test_a_metric_without_a_value_is_no_zero(faults: Faults) -> None:
     run = MlflowRegistry(connect(faults.uri)).run("1f02")
     assert run is not None
     assert math.isnan(run.metrics["loss"].value)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("limit", "most", "said"),
+    [
+        ("MOST_FILES", 4, "more than 4 files"),
+        ("DEEPEST", 2, "more than 2 folders within each other"),
+        ("LARGEST_FOLDER", 29, "more than 29 bytes"),
+    ],
+)
+def test_a_folder_that_no_machine_could_hold_is_not_fetched(
+    limit: str, most: int, said: str, mlflow_server: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write to the store says what is in it; one less than the limit is fetched whole."""
+    client = mlflow_server.client()
+    run, made = client.create_run("0").info, tmp_path / "made"
+    (made / "deep" / "deeper").mkdir(parents=True)
+    for place in (made, made / "deep", made / "deep" / "deeper"):
+        (place / "file").write_bytes(b"0123456789")
+    client.log_artifacts(run.run_id, str(made), "model")
+    registry = MlflowRegistry(connect(mlflow_server.uri))
+    monkeypatch.setattr(rest, limit, most)
+    with pytest.raises(Undetermined, match=said):
+        registry.download(f"runs:/{run.run_id}/model", tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+    monkeypatch.setattr(rest, limit, most + 1)
+    registry.download(f"runs:/{run.run_id}/model", tmp_path / "fetched")
+    assert len([p for p in (tmp_path / "fetched").rglob("file") if p.is_file()]) == 3

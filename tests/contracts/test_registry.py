@@ -11,6 +11,7 @@ import pytest
 
 from contracts.conftest import World, through_client
 from gatewright.connection import connect
+from gatewright.measure.holdout.files import digest, digest_now
 from gatewright.problem import Undetermined
 from gatewright.quantity import is_finite
 from gatewright.registry import Dataset, Logged
@@ -137,6 +138,18 @@ def test_a_models_folder_is_fetched_whole(world: World, unique: str, tmp_path: P
     world.registry.download(f"models:/{version.model}/{version.number}", copy)
     found = {p.relative_to(copy).as_posix(): p.read_bytes() for p in copy.rglob("*") if p.is_file()}
     assert found == files
+
+
+def test_the_same_files_have_the_same_digest_wherever_they_lie(world: World, unique: str, tmp_path: Path) -> None:
+    """Else a promotion would not find the files that were scored."""
+    files = {"MLmodel": b"flavors: {}\n", "data/model.pkl": b"weights", "data/ä b.txt": b""}
+    local = tmp_path / "local"
+    for path, content in files.items():
+        (local / path).parent.mkdir(parents=True, exist_ok=True)
+        (local / path).write_bytes(content)
+    first, other = world.add(unique, files=files), world.add(unique, files={**files, "data/model.pkl": b"weighty"})
+    assert digest_now(first, world.registry) == digest(local)
+    assert digest_now(other, world.registry) != digest(local)
 
 
 def test_a_folder_that_is_not_there_cannot_be_fetched(world: World, unique: str, tmp_path: Path) -> None:

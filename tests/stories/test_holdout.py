@@ -162,6 +162,35 @@ def test_a_benchmark_is_run_once_and_read_back(model: str, mlflow_server: Store,
 
 
 @pytest.mark.server
+def test_weights_that_were_replaced_after_they_were_scored_are_not_promoted(
+    model: str, mlflow_server: Store, tmp_path: Path
+) -> None:
+    """Whoever may write to the artifacts could else have any model promoted on the numbers of a good one."""
+    ask = (f"{model}/1", "--to", "staging", "--json")
+    judged = gate(mlflow_server, tmp_path, "evaluate", *ask).json
+    assert judged["verdict"] == "pass"
+    good, poor = (weights(mlflow_server, model, number) for number in "12")
+    kept = good.read_bytes()
+    good.write_bytes(poor.read_bytes())
+    swapped = gate(mlflow_server, tmp_path, "promote", *ask)
+    told = swapped.json
+    assert (swapped.code, told["decision"], told["reason"]) == (3, "error", "candidate_changed")
+    assert mlflow_server.client().get_model_version(model, "1").current_stage == "None"
+    good.write_bytes(kept)
+    again = gate(mlflow_server, tmp_path, "promote", *ask).json
+    assert (again["decision"], again["evidence_digest"]) == ("promoted", judged["evidence_digest"])
+    events = gate(mlflow_server, tmp_path, "history", model, "--json").json["events"]
+    assert [e["kind"] for e in events] == ["opened", "benchmarked", "intended", "promoted"]
+
+
+def weights(store: Store, model: str, version: str) -> Path:
+    """The largest file of a version, where the server keeps it."""
+    run = store.client().get_model_version(model, version).run_id
+    (folder,) = store.artifacts.rglob(f"{run}/artifacts/model")
+    return max((p for p in folder.iterdir() if p.is_file()), key=lambda p: p.stat().st_size)
+
+
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("change", "because"),
     [

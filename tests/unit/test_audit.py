@@ -256,6 +256,7 @@ def test_grounds_hold_the_numbers_and_every_word() -> None:
                     {**COMMIT, "value": "c0ffee", "source": "run r1"},
                     {**COMMIT, "who": "champion", "value": "bad"},
                     {**COMMIT, "path": "lineage.dataset", "state": "missing", "value": None},
+                    {**COMMIT, "path": "benchmark.files", "value": "sha256:f1", "source": "models:/fraud/12"},
                 ],
             },
             "approvals.json": {
@@ -285,6 +286,7 @@ def test_grounds_hold_the_numbers_and_every_word() -> None:
         ("run", "r1", "ledger entry 3"),
         ("source", "runs:/r1/model", "ledger entry 3"),
         ("git commit", "c0ffee", "ledger entry 3, run r1"),
+        ("scored files", "sha256:f1", "ledger entry 3, models:/fraud/12"),
         ("holdout", "5000 rows of holdout.parquet, sha256 ab12", "ledger entry 2"),
     ]
 

@@ -57,6 +57,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "{at} cannot be reached: {said}",
         "Check that the server runs, that this machine may reach it, and the tracking URI.",
     ),
+    "too large": (
+        "more is stored at {at} than is taken: {said}",
+        "Look at what is stored there, and take away what does not belong to it.",
+    ),
     "schema": ("{at} was made by another release of MLflow: {said}", "Run `mlflow db upgrade` on it."),
     "address": ("{at} is no address that MLflow knows", _BEGIN),
     "refused": ("{at} refused: {said}", "Check the request against what the server allows."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 #: the most that is read of one answer, in bytes
 LARGEST_ANSWER = 64 * 2**20
+
+#: the most that is copied of one folder: files and folders, folders within each other, bytes
+MOST_FILES, DEEPEST, LARGEST_FOLDER = 20_000, 32, 256 * 2**30
+#: and the most of what is free on the disk
+_SHARE = 0.9
 
 TIMEOUT, RETRIES, BACKOFF = 10.0, 2, 0.5
 _RETRIED = (408, 429, 500, 502, 503, 504)
@@ -76,14 +82,15 @@ class Rest:
                 raise Refused("foreign", f"instead of a file: {_text(content)[:200]!r}")
             return response.status_code, content
 
-    def save(self, url: str, into: Path) -> None:
-        """Copies a stored file of any size to `into`."""
+    def save(self, url: str, into: Path, room: Room) -> None:
+        """Copies a stored file to `into`, as far as there is room for it."""
         with self._open(self._again, "GET", url) as response, into.open("xb") as file:
             if response.status_code != 200:
                 raise _refusal(response.status_code, _content(response, LARGEST_ANSWER))
             if not _attached(response):
                 raise Refused("foreign", "a page instead of a file")
             for chunk in _chunks(response):
+                room.take(len(chunk))
                 file.write(chunk)
 
     @contextmanager
@@ -115,6 +122,31 @@ class Rest:
         return self._others[uri]
 
 
+class Room:
+    """How much may still be copied of one folder: whoever may write to the store decides what is listed there."""
+
+    def __init__(self, disk: int) -> None:
+        self._entries, self._most = MOST_FILES, min(LARGEST_FOLDER, int(disk * _SHARE))
+        self._bytes = self._most
+        self._fix = (
+            "" if self._most == LARGEST_FOLDER else "Look at what is stored there, or make room on this machine."
+        )
+
+    def enter(self, depth: int, entries: int) -> None:
+        """Counts a folder's entries; raises Refused where they are too many, or it lies too deep."""
+        self._entries -= entries
+        if depth > DEEPEST:
+            raise Refused("too large", f"there are more than {DEEPEST} folders within each other")
+        if self._entries < 0:
+            raise Refused("too large", f"there are more than {MOST_FILES} files")
+
+    def take(self, count: int) -> None:
+        """Counts bytes; raises Refused where they are too many."""
+        self._bytes -= count
+        if self._bytes < 0:
+            raise Refused("too large", f"its files have more than {self._most} bytes", self._fix)
+
+
 class Proxied:
     """A folder of artifacts behind the tracking server."""
 
@@ -139,16 +171,22 @@ class Proxied:
         return tuple(sorted(name for name, _ in self._list(path)))
 
     def fetch(self, path: str, into: Path) -> None:
-        """Copies a file or a folder, file by file."""
+        """Copies a file or a folder, file by file; no more than a `Room` has."""
+        self._copy(path, into, Room(shutil.disk_usage(into.parent).free), 1)
+
+    def _copy(self, path: str, into: Path, room: Room, depth: int) -> None:
         below = self._list(path)
+        room.enter(depth, len(below))
         if not below:
             if path.rpartition("/")[2] in self.names(path.rpartition("/")[0]):
-                self._rest.save(self._url(path), into)
+                self._rest.save(self._url(path), into, room)
             return
         into.mkdir()
         for name, is_folder in below:
-            copy = self.fetch if is_folder else lambda path, into: self._rest.save(self._url(path), into)
-            copy(f"{path}/{name}", into / name)
+            if is_folder:
+                self._copy(f"{path}/{name}", into / name, room, depth + 1)
+            else:
+                self._rest.save(self._url(f"{path}/{name}"), into / name, room)
 
     def _list(self, path: str) -> list[tuple[str, bool]]:
         """What stands directly in a folder, and whether it is one itself; a name that leads elsewhere is refused."""

@@ -31,7 +31,8 @@ class Report:
     entry: the ledger entry that records it; None where nothing was recorded. intended: the version was only asked
     about (evaluate) or a move was wanted (promote). notes: remarks that belong to no check. rollback: the candidate
     is to come back, and the holder to go. why: the reason that a person gave. against: what of the policy was
-    overridden, in sentences. expires: when the request lapses that waits for approvals, in UTC.
+    overridden, in sentences. expires: when the request lapses that waits for approvals, in UTC. scored: the digest of
+    the candidate's files as this very run has scored them, "" where it has not.
     """
 
     decision: Decision
@@ -49,6 +50,7 @@ class Report:
     why: str = ""
     against: tuple[str, ...] = ()
     expires: str = ""
+    scored: str = ""
 
     @property
     def policy_digest(self) -> str:

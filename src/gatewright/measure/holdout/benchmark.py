@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from gatewright.evidence import Fact, Need
-from gatewright.measure.holdout import environment, latency
+from gatewright.measure.holdout import environment, files, latency
 from gatewright.measure.holdout.answers import Predictions
 from gatewright.measure.holdout.columns import Columns, read_columns
 from gatewright.measure.holdout.data import Table, locate
@@ -85,10 +85,11 @@ def run(order: Order, registry: Registry, progress: Progress) -> Benchmark:
         scratch = Folder(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatewright-")))
         versions = (order.candidate, *((order.champion,) if order.champion else ()))
         folders = [scratch / f"model-{n}" for n in range(len(versions))]
-        scorers = []
+        scorers, scored = [], []
         for version, folder in zip(versions, folders, strict=True):
             progress(f"fetching {version}", 0, 0)
-            registry.download(f"models:/{version.model}/{version.number}", folder)
+            # Before the worker starts: a model may be able to write where its files lie.
+            scored.append(files.fetch(version, registry, folder))
             # It takes seconds to load: meanwhile the holdout is fetched, and held against its digest and the signature.
             scorers.append(stack.enter_context(_start(order, version, folder, clock)))
         progress(f"fetching {holdout.data}", 0, 0)
@@ -100,9 +101,11 @@ def run(order: Order, registry: Registry, progress: Progress) -> Benchmark:
         facts, dropped, first = _score(order, table, columns, scorers, clock, progress)
         timed, uneven = _time(order, table, columns, scorers, first, clock, progress)
         memory = tuple(_memory(order, scorers))
-        notes = tuple(filter(None, (dropped, uneven, *_layers(scorers))))
+        notes = tuple(filter(None, (dropped, uneven, *_layers(scorers), *_files_of(versions, scored))))
     rows = next(f.n for f in facts if f.n is not None) if any(f.n is not None for f in facts) else 0
-    return Benchmark((*facts, *timed, *memory), notes, holdout.data, table.sha256, int(rows or 0))
+    whose = zip(("candidate", "champion"), versions, scored, strict=False)
+    bound = tuple(files.fact(who, version, digest) for who, version, digest in whose)  # type: ignore[arg-type]
+    return Benchmark((*facts, *timed, *memory, *bound), notes, holdout.data, table.sha256, int(rows or 0))
 
 
 class _Clock:
@@ -353,6 +356,11 @@ def _layers(scorers: Sequence[Scorer]) -> Iterator[str]:
     if missing:
         yield f"these were missing: {', '.join(missing)}"
     yield from dict.fromkeys(f"{s.label}: {warning}" for s in scorers for warning in s.warnings)
+
+
+def _files_of(versions: Sequence[Version], scored: Sequence[str]) -> Iterator[str]:
+    for version, digest in zip(versions, scored, strict=True):
+        yield f"the files of {version} that were scored: {digest[:19]}"
 
 
 def unreadable(needs: Sequence[Need], why: str) -> tuple[Fact, ...]:

@@ -166,12 +166,13 @@ def _hidden(path: Path) -> bool:
 def _sha256(root: Path, files: Sequence[Path]) -> str:
     """Of one file: what `sha256sum` prints. Of a folder: of the lines `sha256  path`, ordered by path."""
     if root.is_file():
-        return _of_file(root)
-    lines = "".join(f"{_of_file(f)}  {f.relative_to(root).as_posix()}\n" for f in files)
+        return sha256_of(root)
+    lines = "".join(f"{sha256_of(f)}  {f.relative_to(root).as_posix()}\n" for f in files)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _of_file(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """A file's sha256 in hexadecimal digits, read piece by piece. Raises OSError."""
     content = hashlib.sha256()
     with file.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
