@@ -11,7 +11,7 @@ from pathlib import Path as Folder
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from gatewright.evidence import Fact, Need
+from gatewright.evidence import Fact, Need, Who
 from gatewright.measure.holdout import environment, files, latency
 from gatewright.measure.holdout.answers import Predictions
 from gatewright.measure.holdout.columns import Columns, read_columns
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FAMILIES = ("holdout", "latency", "memory")
+
+_WHO: tuple[Who, ...] = ("candidate", "champion")
 
 #: of the whole benchmark's time, what loading or a single answer may take, and how many seconds at least
 _SHARE, _PATIENCE = 1 / 6, 600.0
@@ -86,10 +88,10 @@ def run(order: Order, registry: Registry, progress: Progress) -> Benchmark:
         versions = (order.candidate, *((order.champion,) if order.champion else ()))
         folders = [scratch / f"model-{n}" for n in range(len(versions))]
         scorers, scored = [], []
-        for version, folder in zip(versions, folders, strict=True):
+        for who, version, folder in zip(_WHO, versions, folders, strict=False):
             progress(f"fetching {version}", 0, 0)
             # Before the worker starts: a model may be able to write where its files lie.
-            scored.append(files.fetch(version, registry, folder))
+            scored.append(files.fact(who, version, files.fetch(version, registry, folder)))
             # It takes seconds to load: meanwhile the holdout is fetched, and held against its digest and the signature.
             scorers.append(stack.enter_context(_start(order, version, folder, clock)))
         progress(f"fetching {holdout.data}", 0, 0)
@@ -101,11 +103,9 @@ def run(order: Order, registry: Registry, progress: Progress) -> Benchmark:
         facts, dropped, first = _score(order, table, columns, scorers, clock, progress)
         timed, uneven = _time(order, table, columns, scorers, first, clock, progress)
         memory = tuple(_memory(order, scorers))
-        notes = tuple(filter(None, (dropped, uneven, *_layers(scorers), *_files_of(versions, scored))))
+        notes = tuple(filter(None, (dropped, uneven, *_layers(scorers), *map(files.note, scored))))
     rows = next(f.n for f in facts if f.n is not None) if any(f.n is not None for f in facts) else 0
-    whose = zip(("candidate", "champion"), versions, scored, strict=False)
-    bound = tuple(files.fact(who, version, digest) for who, version, digest in whose)  # type: ignore[arg-type]
-    return Benchmark((*facts, *timed, *memory, *bound), notes, holdout.data, table.sha256, int(rows or 0))
+    return Benchmark((*facts, *timed, *memory, *scored), notes, holdout.data, table.sha256, int(rows or 0))
 
 
 class _Clock:
@@ -343,9 +343,9 @@ def _some_rows(table: Table, columns: Columns, count: int) -> tuple[pa.RecordBat
 
 def _memory(order: Order, scorers: Sequence[Scorer]) -> Iterator[Fact]:
     for path in dict.fromkeys(n.path for n in order.of("memory")):
-        for who, scorer in zip(("candidate", "champion"), scorers, strict=False):
+        for who, scorer in zip(_WHO, scorers, strict=False):
             source = "the worker's largest resident size, libraries included"
-            yield Fact(who, path, "known", scorer.peak_memory, source=source)  # type: ignore[arg-type]
+            yield Fact(who, path, "known", scorer.peak_memory, source=source)
 
 
 def _layers(scorers: Sequence[Scorer]) -> Iterator[str]:
@@ -356,11 +356,6 @@ def _layers(scorers: Sequence[Scorer]) -> Iterator[str]:
     if missing:
         yield f"these were missing: {', '.join(missing)}"
     yield from dict.fromkeys(f"{s.label}: {warning}" for s in scorers for warning in s.warnings)
-
-
-def _files_of(versions: Sequence[Version], scored: Sequence[str]) -> Iterator[str]:
-    for version, digest in zip(versions, scored, strict=True):
-        yield f"the files of {version} that were scored: {digest[:19]}"
 
 
 def unreadable(needs: Sequence[Need], why: str) -> tuple[Fact, ...]:

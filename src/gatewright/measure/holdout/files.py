@@ -66,5 +66,10 @@ def fact(who: Who, version: Version, digest: str) -> Fact:
     return Fact(who, FILES, "known", digest, source=_address(version))
 
 
+def note(scored: Fact) -> str:
+    """The same for people."""
+    return f"the files of {scored.source} that were scored: {str(scored.value)[:19]}"
+
+
 def _address(version: Version) -> str:
     return f"models:/{version.model}/{version.number}"
