@@ -34,6 +34,7 @@ _numbers = itertools.count(1)
 _EVERYWHERE = ("empty_store", "mlflow_server")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keeps tests together that share what takes long to make, where tests run side by side."""
     for item in items:

@@ -93,13 +93,14 @@ def within(*arguments: str, uri: str, folder: Path, clock: float = 0.0, env: Map
 
 def forked(*arguments: str, uri: str, folder: Path) -> BaseProcess:
     """Starts a command in a process that is there at once, to be killed: a fork of one that has everything imported."""
-    process = _FORKS.Process(target=_run, args=(arguments, uri, folder))
+    process = FORKS.Process(target=_run, args=(arguments, uri, folder))
     process.start()
     return process
 
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["gatewright.cli", "requests"])
+#: starts processes that are there at once
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["gatewright.cli", "requests"])
 
 
 def _run(arguments: Sequence[str], uri: str, folder: Path) -> None:

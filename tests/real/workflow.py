@@ -1,4 +1,8 @@
-"""A step of a workflow: the real `gatewright action` as a process, with what a runner hands it and reads from it."""
+"""A step of a workflow: the real `gatewright action` as a process, with what a runner hands it and reads from it.
+
+The process is a fork of one that has everything imported, since starting Python takes longer than most steps; the
+entry point itself is held by the tests of the container, by those of the workflows, and by its benchmark.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from gatewright import cli
+from real.command import FORKS
 from real.github.server import GitHub
 from real.github.world import Comment, Thread
 
@@ -53,14 +58,17 @@ class Step:
 
 @dataclass
 class Workflow:
-    """A repository on the stand-in, an MLflow server, and a runner's folder. inputs, variables: of every step."""
+    """A repository on the stand-in, an MLflow server, and a runner's folder. inputs, variables: of every step.
+
+    program: what is started instead of a fork.
+    """
 
     github: GitHub
     uri: str
     folder: Path
     inputs: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
-    python: Sequence[str] = (sys.executable, "-m", "gatewright")
+    program: Sequence[str] = ()
 
     def repository(self) -> dict[str, Any]:
         ours = self.github.world.repository
@@ -102,11 +110,12 @@ class Workflow:
         }
         return Started(self.spawn(place, env), place)
 
-    def spawn(self, place: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
+    def spawn(self, place: Path, env: Mapping[str, str]) -> Process:
         """Starts the process: event.json, output and summary lie in `place`, which is its working folder too."""
         kept = {k: v for k, v in os.environ.items() if k in _KEEP}
         files = {v: str(place / f) for v, f in FILES.items()}
-        return run([*self.python, "action"], {**kept, **files, **env}, place)
+        given = {**kept, **files, **env}
+        return run([*self.program, "action"], given, place) if self.program else Forked(given, place)
 
     def opened(self, thread: Thread, *, fork: bool = False, **inputs: str) -> Step:
         """A pull request is opened, or pushed to."""
@@ -141,11 +150,56 @@ def run(argv: Sequence[str], env: Mapping[str, str], place: Path) -> subprocess.
     return subprocess.Popen(argv, cwd=place, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+class Process(Protocol):
+    """As much of a `subprocess.Popen` as a step needs."""
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    def communicate(self, input: None = None, timeout: float | None = None) -> tuple[str, str]:
+        """Waits for the end, or raises TimeoutExpired; what was printed."""
+
+    def kill(self) -> None: ...
+
+
+class Forked:
+    """A step as a fork, whose words lie in two files of its folder."""
+
+    def __init__(self, env: Mapping[str, str], place: Path) -> None:
+        self._said = (place / "stdout", place / "stderr")
+        self._process = FORKS.Process(target=_act, args=(dict(env), place, self._said))
+        self._process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def communicate(self, input: None = None, timeout: float | None = None) -> tuple[str, str]:
+        """Waits for the end, or raises TimeoutExpired; what was printed."""
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("gatewright action", timeout or 0)
+        out, err = (file.read_text(encoding="utf-8") if file.exists() else "" for file in self._said)
+        return out, err
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def _act(env: Mapping[str, str], place: Path, said: Sequence[Path]) -> None:
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(place)
+    for number, file in enumerate(said, 1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
+    raise SystemExit(cli.main(["action"]))
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """A step that runs."""
 
-    process: subprocess.Popen[str]
+    process: Process
     place: Path
 
 
@@ -157,8 +211,10 @@ def finished(started: Started, timeout: float = 120) -> Step:
         started.process.kill()
         started.process.communicate()
         raise
+    code = started.process.returncode
+    assert code is not None
     written = (started.place / "output").read_text(encoding="utf-8")
     outputs = {m["name"]: m["value"] for m in _OUTPUT.finditer(written)}
     assert not _OUTPUT.sub("", written).strip(), f"what a runner cannot read: {written}"
     summary = (started.place / "summary").read_text(encoding="utf-8")
-    return Step(started.process.returncode, log, errors, outputs, summary)
+    return Step(code, log, errors, outputs, summary)

@@ -621,7 +621,7 @@ def test_heavy_packages_are_never_imported_for_a_comment(desk: Desk) -> None:
         "loaded = {'mlflow', 'pandas', 'requests', 'rich', 'yaml', 'gatewright.cli'} & set(sys.modules)\n"
         "assert not loaded, loaded\n"
     )
-    desk.workflow.python = (sys.executable, "-c", script)
+    desk.workflow.program = (sys.executable, "-c", script)
     thread = desk.pull()
     for body in ("Nice work!", "Très bien 👍", "Shall we `/gate approve` it?", "/shrug"):
         step = desk.workflow.commented(thread, desk.world.comment(thread.number, "ben", body))
