@@ -30,27 +30,6 @@ settings.load_profile("unhurried")
 
 _numbers = itertools.count(1)
 
-#: of these each process has its own; whatever else is made for more than one test is made in one process alone
-_EVERYWHERE = ("empty_store", "mlflow_server")
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps tests together that share what takes long to make, where tests run side by side."""
-    for item in items:
-        shared = _shared(item)
-        if shared:
-            item.add_marker(pytest.mark.xdist_group(shared))
-
-
-def _shared(item: pytest.Item) -> str:
-    """What ties a test to others: its file, or a part that is made once for the whole run; "" for nothing."""
-    known = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-    ours = [d[-1] for name, d in known.items() if d[-1].baseid.startswith("tests") and name not in _EVERYWHERE]
-    if any(d.scope == "module" for d in ours):
-        return str(item.path)
-    return next((d.argname for d in sorted(ours, key=lambda d: d.argname) if d.scope == "session"), "")
-
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
