@@ -467,8 +467,8 @@ def _said(found: Mapping[str, Any], **told: str) -> Said:
 _SUBJECT = {"run": "run", "source": "source", "model_id": "logged model", "artifact": "files"}
 ORIGINS: Mapping[str, str] = {"lineage.git_commit": "git commit", "lineage.dataset": "training data"}
 
-#: those that the ledger alone can tell
-_SCORED: Mapping[str, str] = {"benchmark.files": "scored files"}
+#: the same, and what the ledger alone can tell
+_TOLD: Mapping[str, str] = {**ORIGINS, "benchmark.files": "scored files"}
 
 
 def _origins(n: int, evidence: Mapping[str, Any]) -> Iterator[Origin]:
@@ -478,7 +478,7 @@ def _origins(n: int, evidence: Mapping[str, Any]) -> Iterator[Origin]:
             yield Origin(what, _text(subject[key]), f"ledger entry {n}")
     for fact in _list(evidence.get("facts")):
         known = fact.get("who") == "candidate" and fact.get("state") == "known"
-        asked = {**ORIGINS, **_SCORED}.get(_text(fact.get("path")))
+        asked = _TOLD.get(_text(fact.get("path")))
         if known and asked:
             yield Origin(asked, _text(fact.get("value")), f"ledger entry {n}, {_text(fact.get('source'))}")
 

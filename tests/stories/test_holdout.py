@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from contracts.conftest import through_client
 from gatewright.connection import Connection, connect
-from gatewright.connection.client import Client
 from gatewright.evidence import needs
 from gatewright.measure import PATHS
 from gatewright.measure.holdout.benchmark import Benchmark, Order, download, run
@@ -374,11 +374,6 @@ def test_rows_without_a_target_are_counted_in_the_whole_holdout(tmp_path: Path) 
     holed = table.assign(y=y.where(table.index % 50_000 != 7))
     with pytest.raises(Undetermined, match=r"3 of 150000 rows have no y"):
         measured(tmp_path, holed, [model], ["task: binary"], ["holdout.accuracy > 0.5"])
-
-
-def through_client(uri: str) -> Connection:
-    """A connection that uses MLflow's own client."""
-    return Connection(Client(uri, uri, quiet=True), uri, uri)
 
 
 @pytest.mark.server
