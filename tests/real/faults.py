@@ -90,6 +90,8 @@ class Faults:
         self.stopping = threading.Event()
         self._rules: list[tuple[Callable[[Request], bool], Fault]] = []
         self._lock = threading.Lock()
+        self._under_way = 0
+        self._landed = threading.Condition(self._lock)
         self._http = _Listener(("127.0.0.1", 0), type("Handler", (_Handler,), {"faults": self}))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self.uri = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -126,6 +128,12 @@ class Faults:
             self._rules.clear()
             self.requests.clear()
 
+    def quiet(self, seconds: float = 60) -> None:
+        """Returns once nothing is under way: a delayed request lands after its sender has given up. Raises TimeoutError."""
+        with self._landed:
+            if not self._landed.wait_for(lambda: self._under_way == 0, seconds):
+                raise TimeoutError(f"{self._under_way} requests are still under way after {seconds:g} s")
+
     @property
     def count(self) -> int:
         return len(self.requests)
@@ -141,7 +149,14 @@ class Faults:
         with self._lock:
             request = Request(len(self.requests) + 1, method, parts.path, parts.query, body)
             self.requests.append(request)
+            self._under_way += 1
             return request, next((fault for test, fault in self._rules if test(request)), None)
+
+    def landed(self) -> None:
+        """A request that arrived has been dealt with."""
+        with self._landed:
+            self._under_way -= 1
+            self._landed.notify_all()
 
 
 class _Listener(ThreadingHTTPServer):
@@ -161,14 +176,17 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         body = self._body()
         request, fault = self.faults.arrived(self.command, self.path, body)
-        if isinstance(fault, Answer):
-            self._reply(fault.status, [("Content-Type", fault.content_type)], fault.body)
-        elif isinstance(fault, Drop):
-            if fault.forward:
-                self._forward(body)
-            self._reset()
-        else:
-            self._pass(request, body, fault)
+        try:
+            if isinstance(fault, Answer):
+                self._reply(fault.status, [("Content-Type", fault.content_type)], fault.body)
+            elif isinstance(fault, Drop):
+                if fault.forward:
+                    self._forward(body)
+                self._reset()
+            else:
+                self._pass(request, body, fault)
+        finally:
+            self.faults.landed()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = handle_any
 
