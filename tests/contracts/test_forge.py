@@ -524,15 +524,6 @@ def test_any_key_makes_a_hidden_line(place: Place, key: str) -> None:
     assert said == "two" and marker.count("-->") == 1 and "--" not in marker[4:-3]
 
 
-def test_a_comment_can_be_removed(place: Place) -> None:
-    """And removing what is not there is no error."""
-    number = place.pull("anna")
-    place.forge.comment(number, "fraud production", "waiting")
-    place.forge.uncomment(number, "fraud production")
-    place.forge.uncomment(number, "fraud production")
-    assert bodies(place, number) == []
-
-
 def test_a_reaction_is_given_once(place: Place) -> None:
     """Every run acknowledges anew."""
     number = place.issue("anna")

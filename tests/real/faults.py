@@ -129,7 +129,7 @@ class Faults:
             self.requests.clear()
 
     def quiet(self, seconds: float = 60) -> None:
-        """Returns once nothing is under way: a delayed request lands after its sender has given up. Raises TimeoutError."""
+        """Returns once nothing is under way: a delayed request is when its sender has given up. Raises TimeoutError."""
         with self._landed:
             if not self._landed.wait_for(lambda: self._under_way == 0, seconds):
                 raise TimeoutError(f"{self._under_way} requests are still under way after {seconds:g} s")

@@ -18,10 +18,10 @@ from gatewright.action.runner import Runner
 from gatewright.action.shown import Shown
 from gatewright.action.verbs import Ended, evaluate, forbidding, promote, rollback, status, tell
 from gatewright.alerts import Run
-from gatewright.connection.refusal import unforeseen
+from gatewright.connection.refusal import ending
 from gatewright.decision import Reason
 from gatewright.forge import Person
-from gatewright.problem import GatewrightError, Problem, Undetermined, UsageError
+from gatewright.problem import Problem, Undetermined, UsageError
 from gatewright.record import stamp
 from gatewright.report.model import Failure
 
@@ -44,10 +44,8 @@ def action(environment: Mapping[str, str], now: Callable[[], datetime]) -> int:
         assert isinstance(intent, Intent)
         job = open_job(inputs, intent, runner, environment, now)
         return allowed(inputs.fail_on, _done(job, environment))
-    except GatewrightError as error:
-        return allowed(inputs.fail_on, _say(runner, Failure(error, inputs.model, None, inputs.target)))
     except Exception as error:  # exit code 1 would be a verdict, and a trace in the log may hold commands to the runner
-        return allowed(inputs.fail_on, _say(runner, Failure(unforeseen(error), inputs.model, None, inputs.target)))
+        return allowed(inputs.fail_on, _say(runner, Failure(ending(error), inputs.model, None, inputs.target)))
 
 
 def _done(job: Job, environment: Mapping[str, str]) -> int:
@@ -55,9 +53,8 @@ def _done(job: Job, environment: Mapping[str, str]) -> int:
     run = Run(source(job.inputs, environment), job.actor, stamp(job.now()), uuid.uuid4().hex, job.place.url)
     try:
         return _VERBS[job.intent.verb](with_policies(job, environment)).code
-    except Exception as raised:
-        error = raised if isinstance(raised, GatewrightError) else unforeseen(raised)
-        failure = Failure(error, job.intent.model, None, job.intent.target)
+    except Exception as error:
+        failure = Failure(ending(error), job.intent.model, None, job.intent.target)
         code = _say(job.runner, failure)
         if _is_worth_an_alert(job):
             announce(job.forge, job.webhook, failure, run, job.runner)

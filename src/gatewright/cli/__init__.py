@@ -16,7 +16,7 @@ from gatewright import __version__
 from gatewright.action.run import action
 from gatewright.cli import audit, drift, live, moves, parts, policy
 from gatewright.cli.parts import EPILOG, alert, said, show, subject_of
-from gatewright.connection.refusal import unforeseen
+from gatewright.connection.refusal import ending
 from gatewright.demo import demo
 from gatewright.problem import GatewrightError, UsageError
 from gatewright.relay import listen
@@ -33,8 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         parts.writable(args)
         return int(args.run(args))
-    except GatewrightError as error:
-        return _failed(args, error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 3
@@ -42,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted; the ledger says whether a move was begun: gatewright status", file=sys.stderr)
         return 130
     except Exception as error:  # exit code 1 would be a verdict, and a trace may hold what a stranger wrote
-        return _failed(args, unforeseen(error))
+        return _failed(args, ending(error))
 
 
 def _failed(args: argparse.Namespace, error: GatewrightError) -> int:

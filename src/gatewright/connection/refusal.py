@@ -7,7 +7,7 @@ import re
 import traceback
 from pathlib import Path
 
-from gatewright.problem import Undetermined
+from gatewright.problem import GatewrightError, Undetermined
 
 _SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 _LOGIN_IN_URL = re.compile(r"(?<=://)[^/\s@'\"]+@")
@@ -54,11 +54,13 @@ def address_of(uri: str) -> str:
     return clean(re.sub(r"[?#].*", "", uri, flags=re.DOTALL))
 
 
-def unforeseen(error: Exception) -> Undetermined:
-    """What no part of the gate expected, as the end of a command: a defect, and no verdict about a model.
+def ending(error: Exception) -> GatewrightError:
+    """The error that ends a command. One that no part of the gate expected is a defect, and no verdict about a model.
 
-    Of the trace the places alone are told, of the message what is safe to show: a stranger may have written it.
+    Of its trace the places alone are told, of the message what is safe to show: a stranger may have written it.
     """
+    if isinstance(error, GatewrightError):
+        return error
     places = reversed(traceback.extract_tb(error.__traceback__)[-4:])
     at = " < ".join(f"{Path(p.filename).name}:{p.lineno}" for p in places)
     return Undetermined(

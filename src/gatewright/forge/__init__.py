@@ -126,9 +126,6 @@ class Forge(Protocol):
     def comment(self, number: int, key: str, body: str) -> Posted:
         """Shows the one comment that `key` names: posts it, or changes it, and removes its doubles."""
 
-    def uncomment(self, number: int, key: str) -> None:
-        """Removes the comment that `key` names."""
-
     def react(self, comment: int, reaction: Reaction) -> None:
         """Adds a reaction to a comment, once."""
 

@@ -119,10 +119,6 @@ class GitHubForge:
         """Shows the one comment that `key` names."""
         return publish.comment(self._site, self.viewer(), number, key, body)
 
-    def uncomment(self, number: int, key: str) -> None:
-        """Removes the comment that `key` names."""
-        publish.uncomment(self._site, self.viewer(), number, key)
-
     def react(self, comment: int, reaction: Reaction) -> None:
         """Adds a reaction to a comment."""
         publish.react(self._site, comment, reaction)

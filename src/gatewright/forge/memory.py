@@ -106,12 +106,6 @@ class MemoryForge:
         self.threads[number] = replace(thread, comments=tuple(kept))
         return Posted(first.id, first.url)
 
-    def uncomment(self, number: int, key: str) -> None:
-        """Removes the comment that `key` names."""
-        thread = self._thread(number)
-        gone = {c.id for c in self._own(thread, key)}
-        self.threads[number] = replace(thread, comments=tuple(c for c in thread.comments if c.id not in gone))
-
     def react(self, comment: int, reaction: Reaction) -> None:
         """Adds a reaction to a comment, once."""
         if not any(c.id == comment for t in self.threads.values() for c in t.comments):

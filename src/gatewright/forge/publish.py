@@ -33,13 +33,6 @@ def comment(site: Site, me: Person, number: int, key: str, body: str) -> Posted:
     return _posted(kept) if kept else made
 
 
-def uncomment(site: Site, me: Person, number: int, key: str) -> None:
-    """Removes the comment that `key` names, and its doubles."""
-    what = f"remove the comment from #{number}"
-    for found in _own(site, me, number, key, what):
-        site.rest.change(what, "DELETE", *_address(site, found))
-
-
 def react(site: Site, id: int, reaction: Reaction) -> None:
     """Adds a reaction; GitHub itself sees to it that there is one of a kind."""
     path = (*site.path, "issues", "comments", str(id), "reactions")

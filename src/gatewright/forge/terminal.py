@@ -57,9 +57,6 @@ class NoForge:
         """Nothing is shown."""
         return _NOWHERE
 
-    def uncomment(self, number: int, key: str) -> None:
-        """There is nothing to remove."""
-
     def react(self, comment: int, reaction: Reaction) -> None:
         """Nothing is shown."""
 
