@@ -288,6 +288,30 @@ def test_an_empty_run_named_as_the_ledger_begins_no_second_chain(scene: Scene) -
     assert ledger.rows(MODEL) == scene.rows
 
 
+@pytest.mark.parametrize("gone", ["experiment", "run"])
+def test_a_ledger_that_is_deleted_while_it_is_used_is_noticed(scene: Scene, gone: str) -> None:
+    """Where it lies is remembered for a command; that it still lies there is not."""
+    ledger, client = MlflowLedger(connect(scene.store.uri)), scene.store.client()
+    rows = ledger.rows(MODEL)
+    run = client.get_experiment(scene.experiment).tags[RUN_TAG]
+    if gone == "experiment":
+        client.delete_experiment(scene.experiment)
+    else:
+        client.delete_run(run)
+    next_one = Entry(
+        len(rows), rows[-1].digest, "requested", "2026-11-23T11:00:00Z", Actor("anna"), MODEL, 1, "staging"
+    )
+    attempts: tuple[Callable[[], object], ...] = (lambda: ledger.rows(MODEL), lambda: ledger.append(next_one, {}))
+    for attempt in attempts:
+        with pytest.raises(Undetermined, match="has been deleted"):
+            attempt()
+    if gone == "experiment":
+        client.restore_experiment(scene.experiment)
+    else:
+        client.restore_run(run)
+    assert ledger.rows(MODEL) == rows
+
+
 def test_a_ledger_put_under_another_models_name_is_found_out(scene: Scene) -> None:
     """Renaming the experiment does not make it the ledger of another model."""
     scene.store.client().rename_experiment(scene.experiment, experiment_name("churn"))

@@ -240,8 +240,11 @@ class Histories(RuleBasedStateMachine):
         target = self.target(rung)
         where, number = self.model, version
         if target.copy_to:
-            number = self.registry.apply(Step("copy", self.model, version, target.copy_to)).number
             where = target.copy_to
+            self.registry.apply(Step("copy", self.model, version, where))
+            copied = self.registry.model(where)
+            assert copied is not None
+            number = copied.versions[-1].number
         if target.stage:
             self.registry.apply(Step("stage", where, number, target.stage, archive=True))
         if target.alias:

@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from gatewright.connection import Connection
@@ -107,7 +107,7 @@ class MlflowLedger:
         return tuple(sorted(model for name, model in tagged if model and name == experiment_name(model)))
 
     def rows(self, model: str) -> tuple[Row, ...]:
-        """The chain's index, in two requests."""
+        """The chain's index, in two requests; in one where it has been read before."""
         found = self._find(model)
         return () if found is None else _index(found)
 
@@ -262,6 +262,25 @@ class MlflowLedger:
     def _find(self, model: str) -> Chain | None:
         """The ledger of a model as it stands now; None where there is none."""
         what = f"read the ledger of {model}"
+        return self._again(what, model) or self._anew(what, model)
+
+    def _again(self, what: str, model: str) -> Chain | None:
+        """A ledger that has been read before, if its run still is where it was: where it lies does not change."""
+        known = self._seen.get(model)
+        answer = known and self._connection.call(what, "runs/get", run_id=known.run)
+        if not known or not answer:
+            return None
+        run = _part(what, answer, "run", self.address)
+        info = run.get("info", {})
+        if info.get("experiment_id") != known.experiment or info.get("lifecycle_stage") != "active":
+            return None
+        if info.get("run_id") != known.run:
+            raise _unclear(what, self.address)
+        found = replace(known, lines=_lines(run), tip=_tip(run))
+        self._seen[model] = found
+        return found
+
+    def _anew(self, what: str, model: str) -> Chain | None:
         name = experiment_name(model)
         answer = self._connection.call(what, "experiments/get-by-name", experiment_name=name)
         if answer is None:
@@ -380,6 +399,7 @@ class MlflowLedger:
         A live writer whose draft is deleted fails and can begin again. The chain is the one run whose opening
         entry names that run and its experiment; where there is not exactly one, nothing is changed.
         """
+        self._seen.pop(model, None)
         return (*self._delete_drafts(model), *self._restore_run(model))
 
     def _delete_drafts(self, model: str) -> Iterator[str]:
@@ -424,7 +444,7 @@ class MlflowLedger:
 
     def _opened_here(self, what: str, run: Mapping[str, Any]) -> bool:
         """Whether a run's opening entry is whole and names this very run."""
-        info, lines = run["info"], _pairs(run.get("data", {}).get("params"))
+        info, lines = run["info"], _lines(run)
         rows = [r for r in chain.readable_rows(lines) if r.n == 0]
         if not rows:
             return False
@@ -482,7 +502,7 @@ def _index(found: Chain) -> tuple[Row, ...]:
 
 
 def _chain(what: str, model: str, experiment: Mapping[str, Any], run: Mapping[str, Any], address: str) -> Chain:
-    info, data = run.get("info", {}), run.get("data", {})
+    info = run.get("info", {})
     if info.get("run_id") != _pairs(experiment.get("tags"))[RUN_TAG]:
         raise _unclear(what, address)
     if str(info.get("experiment_id")) != str(experiment["experiment_id"]):
@@ -493,9 +513,16 @@ def _chain(what: str, model: str, experiment: Mapping[str, Any], run: Mapping[st
             f"run {info['run_id']}, which holds it, has been deleted at {address}",
             f"Restore it: `mlflow runs restore --run-id {info['run_id']}`.",
         )
-    tip = _pairs(data.get("tags")).get(TIP_TAG, "")
-    lines = _pairs(data.get("params"))
-    return Chain(model, str(experiment["experiment_id"]), info["run_id"], str(info["artifact_uri"]), lines, tip)
+    place = str(experiment["experiment_id"]), info["run_id"], str(info["artifact_uri"])
+    return Chain(model, *place, _lines(run), _tip(run))
+
+
+def _lines(run: Mapping[str, Any]) -> dict[str, str]:
+    return _pairs(run.get("data", {}).get("params"))
+
+
+def _tip(run: Mapping[str, Any]) -> str:
+    return _pairs(run.get("data", {}).get("tags")).get(TIP_TAG, "")
 
 
 def _last(found: Chain) -> int:
@@ -508,7 +535,7 @@ def _strays(found: Chain, runs: _Runs) -> Iterator[Break]:
     for run in runs.get(found.experiment, ()):
         if run["info"]["run_id"] == found.run:
             continue
-        lines = _pairs(run.get("data", {}).get("params"))
+        lines = _lines(run)
         text = f"run {run['info']['run_id']} stands in the ledger's experiment and does not belong there"
         begun = f"; it holds {len(lines)} entries of its own" if chain.key(0) in lines else ""
         yield Break(0, text + begun, note=not begun)

@@ -76,8 +76,8 @@ class Registry(Protocol):
         Raises Undetermined where it does not exist: a model that is registered has files.
         """
 
-    def apply(self, step: Step) -> Version:
-        """Performs one step and returns the version it concerns, read again (for a copy: the new version).
+    def apply(self, step: Step) -> None:
+        """Performs one step. Whether it has come about is for the next reading to tell, never for the answer.
 
         Performing the same step twice is the same as performing it once; a copy that already is the newest version
         of its destination is used again.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from gatewright import ladder
 from gatewright.problem import Undetermined
@@ -66,11 +65,10 @@ class MemoryRegistry:
             (into / path).parent.mkdir(parents=True, exist_ok=True)
             (into / path).write_bytes(content)
 
-    def apply(self, step: Step) -> Version:
+    def apply(self, step: Step) -> None:
         """Performs a step as MLflow would."""
         self.applied.append(step)
-        self.models, version = performed(step, self.models, self.address)
-        return version
+        self.models = performed(step, self.models, self.address)
 
 
 class Rehearsal:
@@ -106,34 +104,22 @@ class Rehearsal:
         """Files, from the real registry."""
         self._real.download(uri, into)
 
-    def apply(self, step: Step) -> Version:
+    def apply(self, step: Step) -> None:
         """Notes a step and shows its result from now on."""
         names = {step.model, step.value} if step.kind == "copy" else {step.model}
         seen = {name: model for name in names if (model := self.model(name))}
-        after, version = performed(step, seen, self.address)
-        self._changed |= after
+        self._changed |= performed(step, seen, self.address)
         self.applied.append(step)
-        return version
 
 
-def performed(step: Step, models: Mapping[str, Model], address: str) -> tuple[dict[str, Model], Version]:
-    """The models after a step, and the version it concerns; Undetermined where MLflow would refuse."""
+def performed(step: Step, models: Mapping[str, Model], address: str) -> dict[str, Model]:
+    """The models after a step; Undetermined where MLflow would refuse."""
     where = models.get(step.model)
     if where is None or where.version(step.version) is None:
-        _gone(step, f"{step.model}/{step.version}", address)
-    if step.kind == "copy":
-        there = models.get(step.value)
-        source = f"models:/{step.model}/{step.version}"
-        if there and there.versions and there.versions[-1].source == source:
-            return dict(models), there.versions[-1]
-    after = dict(ladder.perform(step, models))
-    home = after[step.value if step.kind == "copy" else step.model]
-    version = home.versions[-1] if step.kind == "copy" else home.version(step.version)
-    if version is None:
-        _gone(step, f"{step.model}/{step.version}", address)
-    return after, version
-
-
-def _gone(step: Step, missing: str, address: str) -> NoReturn:
-    why = f"{missing} does not exist at {address}"
-    raise Undetermined(f"could not {step}", why, "Somebody may have deleted it; run the command again.")
+        missing = f"{step.model}/{step.version}"
+        why = f"{missing} does not exist at {address}"
+        raise Undetermined(f"could not {step}", why, "Somebody may have deleted it; run the command again.")
+    there = models.get(step.value) if step.kind == "copy" else None
+    if there and there.versions and there.versions[-1].source == f"models:/{step.model}/{step.version}":
+        return dict(models)
+    return dict(ladder.perform(step, models))

@@ -160,33 +160,28 @@ class MlflowRegistry:
             raise Undetermined(f"could not {what}", f"{source} only leads to itself", "Register the version again.")
         return self._folder(uri, whose) if uri else ""
 
-    def apply(self, step: Step) -> Version:
-        """Performs one step and returns the version it concerns, read again (for a copy: the new version)."""
+    def apply(self, step: Step) -> None:
+        """Performs one step; whether it was is for the next look to tell."""
         what = str(step)
         if step.kind == "copy":
-            return self._copy(step)
-        if step.kind in ("unalias", "untag") and not _is_there(step, self._must(step.model, what)):
-            done: Answer | None = {}
-        else:
+            self._copy(step)
+        elif step.kind not in ("unalias", "untag") or _is_there(step, self._must(step.model, what)):
             name, fields = _sent(step)
-            done = self._connection.call(what, name, **fields)
-        version = self._must(step.model, what).version(step.version)
-        if done is None or version is None:
-            self._gone(what, f"{step.model}/{step.version}")
-        return version
+            if self._connection.call(what, name, **fields) is None:
+                self._gone(what, f"{step.model}/{step.version}")
 
-    def _copy(self, step: Step) -> Version:
+    def _copy(self, step: Step) -> None:
         """Copies, unless the newest version of the destination already is a copy of the same version."""
         what, source = str(step), f"models:/{step.model}/{step.version}"
         destination = self.model(step.value)
         if destination and destination.versions and destination.versions[-1].source == source:
-            return destination.versions[-1]
+            return
         original = self._must(step.model, what).version(step.version)
         if original is None:
             self._gone(what, f"{step.model}/{step.version}")
         if destination is None:
             self._make_model(step.value)
-        self._connection.call(
+        made = self._connection.call(
             what,
             "model-versions/create",
             name=step.value,
@@ -194,10 +189,8 @@ class MlflowRegistry:
             run_id=original.run_id or None,
             tags=[{"key": k, "value": v} for k, v in original.tags.items()],
         )
-        copies = [v for v in self._must(step.value, what).versions if v.source == source]
-        if not copies:
-            self._gone(what, f"the copy in {step.value}")
-        return copies[-1]
+        if made is None:
+            self._gone(what, step.value)
 
     def _make_model(self, name: str) -> None:
         """Makes a registered model; another one who made it at the same time is as good."""
