@@ -226,8 +226,17 @@ class _Spread:
 
 
 def _known(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
-    """Those that could be computed: a proportion of nothing has no bounds, though scikit-learn calls it 0."""
-    return tuple(i for i in intervals if is_finite(i.low) and is_finite(i.high))
+    """Those that could be computed, each around those of lower levels.
+
+    A proportion of nothing has no bounds, though scikit-learn calls it 0. Bounds that are combined out of two models'
+    or slices' own need not lie around each other, and Holm's procedure relies on it.
+    """
+    found: list[Interval] = []
+    for i in sorted(intervals, key=lambda i: i.level):
+        if is_finite(i.low) and is_finite(i.high):
+            inner = found[-1] if found else i
+            found.append(replace(i, low=min(i.low, inner.low), high=max(i.high, inner.high)))
+    return tuple(found)
 
 
 def _apart(mine: _Spread, theirs: _Spread, factor: float, level: float) -> Interval:
