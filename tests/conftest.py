@@ -50,7 +50,7 @@ def mlflow_server(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A real `mlflow server` on SQLite, one for the whole run: name models after `unique`."""
     folder = tmp_path_factory.mktemp("server")
     store = sqlite_store(empty_store, folder / "store", proxied=True)
-    with server(store.database, folder / "store") as uri:
+    with server(store.database, folder / "store", gunicorn=True) as uri:
         yield Store((uri,), store.database, store.artifacts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import functools
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -48,7 +49,9 @@ def is_plain_http(uri: str) -> bool:
     return not special and not any(_foreign(group) for group in _PLUGINS)
 
 
+@functools.cache
 def _foreign(group: str) -> bool:
+    """Whether a plugin of somebody else is installed; every package is looked through for that, which takes a while."""
     return any(not e.value.startswith("mlflow.") for e in entry_points(group=group))
 
 
