@@ -19,7 +19,8 @@ Kept = tuple[str, str]
 class Traffic:
     """New users of every day and how many of a hundred buy, by arm. slow: seconds from the visit to its outcome.
 
-    lost: the share of the challenger's visits that nobody logged, as a faulty router would lose them.
+    lost: the share of the challenger's visits that nobody logged, as a faulty router would lose them. even: in either
+    arm the buyers come at regular intervals, so that chance makes no difference between equal arms.
     """
 
     a_day: int = 1000
@@ -28,6 +29,7 @@ class Traffic:
     slow: float = 0.0
     lost: float = 0.0
     seed: int = 20240601
+    even: bool = False
 
     def rows(self, trial: Trial, days: int) -> dict[str, list[Any]]:
         """Columns user, version, time, bought and seconds: a visit is a row, and a late outcome another one."""
@@ -41,6 +43,7 @@ class Traffic:
             for column, value in zip(made.values(), row, strict=True):
                 column.append(value)
 
+        visits = {False: 0, True: 0}
         for n in range(days * self.a_day):
             user, at = f"user-{n}", start + 60 + n * 86_400 / self.a_day
             tried = arm_of(user, trial.salt, trial.parts) == "challenger"
@@ -48,7 +51,9 @@ class Traffic:
             if tried and draws[0] < self.lost:
                 continue
             number = trial.challenger if tried else trial.champion
-            bought = float(draws[1] < (self.challenger if tried else self.champion))
+            visits[tried] += 1
+            rate = self.challenger if tried else self.champion
+            bought = float(visits[tried] * rate % 1 < rate if self.even else draws[1] < rate)
             took = float(rng.gamma(4, 0.05))
             add(user, number, at, None if self.slow else bought, took)
             if self.slow:

@@ -139,7 +139,7 @@ def test_a_month_that_ends_by_the_clock(shop: Any, method: str) -> None:
     """Equal versions: after the longest runtime the champion stays."""
     store = shop("sqlite", method=method)
     trial = store.start()
-    traffic = Traffic(300)
+    traffic = Traffic(300, even=True)
     for day in (5, 14):
         assert store.night(trial, traffic, day).json["reason"] == "live_running"
     ended = store.night(trial, traffic, 21)
