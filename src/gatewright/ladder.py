@@ -199,9 +199,7 @@ def perform(step: Step, models: Models) -> Models:
     if original is None:
         raise ValueError(f"{step.model}/{step.version} is not there to be copied")
     number = destination.versions[-1].number + 1 if destination.versions else 1
-    copy = replace(
-        original, model=step.value, number=number, stage="None", source=f"models:/{step.model}/{step.version}"
-    )
+    copy = replace(original, model=step.value, number=number, stage="None", source=step.source)
     return {**models, step.value: replace(destination, versions=(*destination.versions, copy))}
 
 

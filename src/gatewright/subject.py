@@ -92,6 +92,10 @@ class Model:
         """Every version in a stage; there may be several, whatever MLflow's "latest versions" shows."""
         return tuple(v for v in self.versions if v.stage.lower() == stage.lower())
 
+    def shows(self, copy: Step) -> bool:
+        """Whether the newest version is what a copying step would make: then it need not be made again."""
+        return bool(self.versions) and self.versions[-1].source == copy.source
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -111,6 +115,11 @@ class Step:
     value: str
     archive: bool = False
     key: str = ""
+
+    @property
+    def source(self) -> str:
+        """What MLflow says that a copy was made of."""
+        return f"models:/{self.model}/{self.version}"
 
     def __str__(self) -> str:
         what = f"{self.model}/{self.version}"

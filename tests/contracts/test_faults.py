@@ -20,7 +20,7 @@ from gatewright.ledger.entry import Entry
 from gatewright.ledger.mlflow import MlflowLedger
 from gatewright.problem import Undetermined
 from gatewright.registry.mlflow import MlflowRegistry
-from gatewright.subject import Step
+from gatewright.subject import Model, Step
 from real.faults import HTML, Answer, Delay, Drop, Fault, Faults
 from real.process import free_port
 from real.tracking import Store
@@ -185,10 +185,14 @@ def test_a_step_is_right_or_undetermined_at_every_request(
     step = Step(kind, unique, 1, value, archive=kind == "stage")
     sound = MlflowRegistry(connect(mlflow_server.uri))
 
+    def home() -> Model:
+        found = sound.model(value if kind == "copy" else unique)
+        assert found is not None
+        return found
+
     def shown(_: object) -> bool:
-        home = sound.model(value if kind == "copy" else unique)
-        assert home is not None
-        return value in (*home.aliases, *(v.stage for v in home.versions)) or (kind == "copy" and bool(home.versions))
+        now = home()
+        return now.shows(step) if kind == "copy" else value in (*now.aliases, *(v.stage for v in now.versions))
 
     _at_each_request(
         faults,
@@ -197,9 +201,7 @@ def test_a_step_is_right_or_undetermined_at_every_request(
         shown,
     )
     sound.apply(step)
-    home = sound.model(value if kind == "copy" else unique)
-    assert home is not None
-    assert len(home.versions) == 1
+    assert len(home().versions) == 1
 
 
 def test_a_hiccup_is_lived_through(

@@ -8,7 +8,6 @@ taken, with every part of a target in each of the three tests.
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import wait
@@ -22,6 +21,7 @@ from gatewright.connection import connect
 from gatewright.ledger.entry import MOVED
 from gatewright.ledger.mlflow import MlflowLedger
 from real.command import Ended, forked, within, write_policy
+from real.extent import EVERY_WAY
 from real.faults import Cut, Delay, Do, Drop, Fault, Faults, Request, Twice
 from real.tracking import Store
 from real.versions import make_version
@@ -44,10 +44,8 @@ QUICK = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": 
 
 def pairs(promotions: tuple[str, ...], rollbacks: tuple[str, ...]) -> list[tuple[str, str]]:
     """Commands with the ways in which their target is held: these, or all there are."""
-    every = os.environ.get("GATEWRIGHT_WAYS") == "all"
-    return [
-        (c, w) for c, ways in zip(COMMANDS, (promotions, rollbacks), strict=True) for w in (WAYS if every else ways)
-    ]
+    some = zip(COMMANDS, (promotions, rollbacks), strict=True)
+    return [(c, w) for c, ways in some for w in (WAYS if EVERY_WAY else ways)]
 
 
 class Desk:

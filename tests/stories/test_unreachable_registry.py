@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from real.command import gatewright, within, write_policy
+from real.extent import EVERY_WAY
 from real.faults import HTML, Answer, Delay, Drop, Fault, Faults
 from real.tracking import Store
 from real.versions import make_version
@@ -58,10 +58,9 @@ def test_a_registry_that_fails_at_any_request_never_leaves_a_lie(
 
     Each request fails in one of three ways; with `GATEWRIGHT_WAYS=all`, as a release asks for, in all of them.
     """
-    every = os.environ.get("GATEWRIGHT_WAYS") == "all"
     client = mlflow_server.client()
     once = {**QUICK, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}  # it fails for good: trying again would only take time
-    for number in range(1, 200) if every else range(first, 200, 3):
+    for number in range(1, 200) if EVERY_WAY else range(first, 200, 3):
         client.transition_model_version_stage(model, "1", "None")
         faults.reset()
         faults.at(range(number, 1000), FAULTS[kind][0])

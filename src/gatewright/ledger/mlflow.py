@@ -267,8 +267,10 @@ class MlflowLedger:
     def _again(self, what: str, model: str) -> Chain | None:
         """A ledger that has been read before, if its run still is where it was: where it lies does not change."""
         known = self._seen.get(model)
-        answer = known and self._connection.call(what, "runs/get", run_id=known.run)
-        if not known or not answer:
+        if known is None:
+            return None
+        answer = self._connection.call(what, "runs/get", run_id=known.run)
+        if not answer:
             return None
         run = _part(what, answer, "run", self.address)
         info = run.get("info", {})
@@ -276,9 +278,8 @@ class MlflowLedger:
             return None
         if info.get("run_id") != known.run:
             raise _unclear(what, self.address)
-        found = replace(known, lines=_lines(run), tip=_tip(run))
-        self._seen[model] = found
-        return found
+        self._seen[model] = replace(known, lines=_lines(run), tip=_tip(run))
+        return self._seen[model]
 
     def _anew(self, what: str, model: str) -> Chain | None:
         name = experiment_name(model)

@@ -120,6 +120,6 @@ def performed(step: Step, models: Mapping[str, Model], address: str) -> dict[str
         why = f"{missing} does not exist at {address}"
         raise Undetermined(f"could not {step}", why, "Somebody may have deleted it; run the command again.")
     there = models.get(step.value) if step.kind == "copy" else None
-    if there and there.versions and there.versions[-1].source == f"models:/{step.model}/{step.version}":
+    if there and there.shows(step):
         return dict(models)
     return dict(ladder.perform(step, models))

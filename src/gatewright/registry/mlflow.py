@@ -172,9 +172,9 @@ class MlflowRegistry:
 
     def _copy(self, step: Step) -> None:
         """Copies, unless the newest version of the destination already is a copy of the same version."""
-        what, source = str(step), f"models:/{step.model}/{step.version}"
+        what = str(step)
         destination = self.model(step.value)
-        if destination and destination.versions and destination.versions[-1].source == source:
+        if destination and destination.shows(step):
             return
         original = self._must(step.model, what).version(step.version)
         if original is None:
@@ -185,7 +185,7 @@ class MlflowRegistry:
             what,
             "model-versions/create",
             name=step.value,
-            source=source,
+            source=step.source,
             run_id=original.run_id or None,
             tags=[{"key": k, "value": v} for k, v in original.tags.items()],
         )
