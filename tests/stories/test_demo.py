@@ -27,15 +27,7 @@ def refuse(event, arguments):
         os._exit(97)
 sys.addaudithook(refuse)
 from gatewright import cli
-{before}
 raise SystemExit(cli.main(["demo", *sys.argv[1:]]))
-"""
-
-#: makes of the story its first scene, and has that end otherwise than it does
-_OTHERWISE = """
-from dataclasses import replace
-from gatewright import demo
-demo.SCENES = (replace(demo.SCENES[0], ends="refused"),)
 """
 
 #: what would lead MLflow elsewhere, or into a run that does not exist
@@ -58,15 +50,15 @@ class Told:
     temporary: Path
 
 
-def run_demo(where: Path, width: int, *arguments: str, before: str = "") -> Told:
-    """Runs the demo as a process that has folders of its own and no network. before: lines of Python to run first."""
+def run_demo(where: Path, width: int, *arguments: str) -> Told:
+    """Runs the demo as a process that has folders of its own and no network."""
     working, home, temporary = where / "working", where / "home", where / "temporary"
     for folder in (working, home, temporary):
         folder.mkdir()
     kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV")}
     own = {"HOME": str(home), "TMPDIR": str(temporary), "COLUMNS": str(width), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
-        [sys.executable, "-c", _ALONE.replace("{before}", before), *arguments],
+        [sys.executable, "-c", _ALONE, *arguments],
         cwd=working,
         env={**kept, **HOSTILE, **own},
         capture_output=True,
@@ -78,20 +70,20 @@ def run_demo(where: Path, width: int, *arguments: str, before: str = "") -> Told
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """The demo in a log of 80 columns, its registry kept in `working/kept here`."""
-    return run_demo(tmp_path_factory.mktemp("told"), 80, "--keep", "kept here")
+    """The demo in a log of 80 columns."""
+    return run_demo(tmp_path_factory.mktemp("told"), 80)
 
 
 @pytest.fixture(scope="module")
-def differing(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """A demo in 120 columns, nothing kept, whose first scene ends otherwise than is said."""
-    return run_demo(tmp_path_factory.mktemp("differing"), 120, before=_OTHERWISE)
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """The demo in 120 columns, its registry kept in `working/kept here`."""
+    return run_demo(tmp_path_factory.mktemp("kept"), 120, "--keep", "kept here")
 
 
 @pytest.fixture
-def folder(told: Told) -> Path:
+def folder(kept: Told) -> Path:
     """The folder in which everything was kept."""
-    return told.working / "kept here"
+    return kept.working / "kept here"
 
 
 def test_the_demo_needs_no_network_and_no_settings(told: Told) -> None:
@@ -130,9 +122,9 @@ def test_every_scene_shows_what_the_reader_would_type(told: Told) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_a_log_gets_plain_lines_that_fit(width: int, told: Told, differing: Told) -> None:
+def test_a_log_gets_plain_lines_that_fit(width: int, told: Told, kept: Told) -> None:
     """No control characters, nothing on stderr, no line wider than the terminal says it is."""
-    end = told.end if width == 80 else differing.end
+    end = told.end if width == 80 else kept.end
     assert end.err == ""
     assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f]", end.out) == []
     assert [line for line in end.out.splitlines() if len(line) > width] == []
@@ -143,26 +135,20 @@ def test_mlflow_keeps_its_notes_to_itself(told: Told) -> None:
     assert re.findall(r"INFO|WARNING|Warning:|mlflow\.store|View run|Created version|it/s", told.end.out) == []
 
 
-def test_a_demo_that_does_not_go_as_told_fails(differing: Told) -> None:
-    """The exit code says so, and words do."""
-    assert differing.end.code == 1, differing.end
-    assert "This is not the demo as it should be" in differing.end.out
-
-
-def test_the_demo_leaves_nothing_behind(told: Told, differing: Told) -> None:
-    """The home folder, the temporary folder and, if nothing is to be kept, the working folder are as before."""
-    for folder in (differing.working, differing.home, differing.temporary, told.home, told.temporary):
+def test_the_demo_leaves_nothing_behind(told: Told) -> None:
+    """The working folder, the home folder and the temporary folder are as empty as before."""
+    for folder in (told.working, told.home, told.temporary):
         assert list(folder.iterdir()) == []
 
 
-def test_what_is_kept_is_all_in_one_folder(told: Told) -> None:
+def test_what_is_kept_is_all_in_one_folder(kept: Told) -> None:
     """Registry, artifacts and policy lie in the folder that was named, and nowhere else."""
-    assert told.end.code == 0, told.end
-    assert [p.name for p in told.working.iterdir()] == ["kept here"]
-    found = {p.name for p in (told.working / "kept here").iterdir()}
+    assert kept.end.code == 0, kept.end
+    assert [p.name for p in kept.working.iterdir()] == ["kept here"]
+    found = {p.name for p in (kept.working / "kept here").iterdir()}
     assert found == {"holdout.parquet", "mlflow.db", "mlruns", "policies"}
-    assert list(told.temporary.iterdir()) == []
-    assert "$ cd 'kept here'" in told.end.out
+    assert list(kept.temporary.iterdir()) == []
+    assert "$ cd 'kept here'" in kept.end.out
 
 
 def test_the_kept_registry_is_as_the_story_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,3 +192,18 @@ def test_a_scene_that_comes_to_something_else_is_named() -> None:
     """The command, what it should have come to, and what it came to."""
     with pytest.raises(Differs, match=r"`gatewright audit verify` should .*16 entries.* came to “unbroken, 3 entries”"):
         check(SCENES[-1], (Audit("tumours", 3),))
+
+
+def test_a_demo_that_does_not_go_as_told_fails(tmp_path: Path) -> None:
+    """The first scene is said to end otherwise than it does: the exit code says so, and nothing is left behind."""
+    program = (
+        "from dataclasses import replace; from rich.console import Console; from gatewright import demo\n"
+        "demo.SCENES = (replace(demo.SCENES[0], ends='refused'),)\n"
+        "raise SystemExit(demo.demo(Console(), None))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300
+    )
+    assert done.returncode == 1
+    assert "This is not the demo as it should be" in done.stdout
+    assert list(tmp_path.iterdir()) == []
